@@ -1,0 +1,97 @@
+/**
+ * Broker: events from publishers to subscribers.
+ *
+ * @module
+ */
+
+import type { Receipt } from "../call.ts";
+
+export type { Receipt } from "../call.ts";
+
+/** An event as brokers see it: bytes, and notes about them. */
+export interface Message {
+  /** Its id, unique. */
+  readonly id: string;
+  /** Notes: `Content-Type`, `Micro-Topic` and what the publisher gave. */
+  readonly header: Readonly<Record<string, string>>;
+  /** The event, written by a codec that `Content-Type` names. */
+  readonly body: Uint8Array;
+  /** Messages with the same key stay in order, where the broker can. */
+  readonly key?: string | undefined;
+}
+
+/** A message that came for a subscription. */
+export interface Delivery {
+  /** Topic it was published to. */
+  readonly topic: string;
+  /** The message. */
+  readonly message: Message;
+  /** Number of this delivery, from 1. */
+  readonly attempt: number;
+  /** Aborted when the subscription or broker closes before the handler is done. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * What becomes of a delivery: nothing (it is done), `retry` after so many ms, or `deadLetter` for this reason. A
+ * handler that throws asks for a retry by the broker's own policy.
+ */
+export type Verdict = void | { readonly retry: number } | { readonly deadLetter: string };
+
+/** Options of {@link Broker.subscribe}. A broker refuses at once what it cannot do. */
+export interface SubscribeOptions {
+  /** Group of subscribers of which one gets each message. @default {none: this subscriber gets every message} */
+  readonly queue?: string | undefined;
+  /** Keep messages while no member of the queue is there. @default {false} */
+  readonly durable?: boolean;
+  /** Deliveries at a time. @default {64} */
+  readonly concurrency?: number;
+}
+
+/** A subscription. Disposing it ends it at once. */
+export interface Subscription extends AsyncDisposable {
+  /** Takes no new message, and resolves when those it has are done, or at the signal. */
+  drain(signal?: AbortSignal): Promise<void>;
+  /** Resolves when the subscription is over: with why, if it was not asked to. */
+  readonly closed: Promise<Error | undefined>;
+}
+
+/** What a broker is able to do. */
+export interface BrokerAbilities {
+  /** Keeps messages over a restart. */
+  readonly durable: boolean;
+  /** Learns whether a handler failed, and delivers again. */
+  readonly ack: boolean;
+  /** Gives a new subscriber old messages. */
+  readonly replay: boolean;
+  /** Keeps the order of messages with the same key. */
+  readonly ordered: boolean;
+  /** Can wait before a redelivery. */
+  readonly delay: boolean;
+  /** Takes patterns for topics. */
+  readonly wildcard: boolean;
+}
+
+/** Brings events from publishers to subscribers. Brokers know bytes, and no codec. */
+export interface Broker extends AsyncDisposable {
+  /** Name of the implementation, as `--broker` takes it. */
+  readonly name: string;
+  /** What it can do. */
+  readonly can: BrokerAbilities;
+  /** Resolves when the broker has taken the message on. Nobody listening is `accepted: 0`, no error. */
+  publish(
+    topic: string,
+    message: Message,
+    options?: { readonly signal?: AbortSignal | undefined },
+  ): Promise<Receipt>;
+  /**
+   * Has a topic's messages handled.
+   *
+   * @throws {MuonError} `unimplemented`, if the options ask for what the broker cannot do.
+   */
+  subscribe(
+    topic: string,
+    handle: (delivery: Delivery) => Promise<Verdict> | Verdict,
+    options?: SubscribeOptions,
+  ): Promise<Subscription>;
+}

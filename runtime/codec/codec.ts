@@ -1,0 +1,40 @@
+/**
+ * Codec: values to bytes and back.
+ *
+ * @module
+ */
+
+/** What a codec may have to know of a type beforehand; protobuf does, JSON and CBOR do not. */
+export interface TypeInfo {
+  /** Full name of the message type. */
+  readonly name: string;
+  /** The codec's own description of it. */
+  readonly descriptor?: unknown;
+}
+
+/** Writes and reads the values of one type. */
+export interface Marshal {
+  /**
+   * The bytes of a value. They may be a view into a buffer that the next call of `encode` reuses: whoever keeps them
+   * copies them first.
+   *
+   * @throws {TypeError} If the codec cannot write the value.
+   */
+  encode(value: unknown): Uint8Array;
+  /**
+   * The value of bytes. What it returns does not share their memory, unless it is bytes itself.
+   *
+   * @throws {MuonError} `invalid_argument` if the bytes are not what the content type says.
+   */
+  decode(bytes: Uint8Array): unknown;
+}
+
+/** Values to bytes and back, under a content type. */
+export interface Codec {
+  /** As `application/json`. */
+  readonly contentType: string;
+  /** What writes and reads values of a type. */
+  bind(type?: TypeInfo): Marshal;
+  /** A codec whose state lives as long as one link, where the format can learn; absent where it cannot. */
+  session?(): Codec;
+}

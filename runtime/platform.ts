@@ -1,0 +1,105 @@
+/**
+ * The seam to the machine: what muon wants of a runtime beside time and chance. Each of `adapters/` has one.
+ *
+ * @module
+ */
+
+import type { Clock } from "./clock.ts";
+import type { Entropy } from "./entropy.ts";
+import type { Host, HostOptions, MessageSocket } from "./host.ts";
+import type { Random } from "./random.ts";
+
+/** Signals on which a service stops. */
+export type StopSignal = "SIGINT" | "SIGTERM";
+
+/** What is known of a file. */
+export interface FileInfo {
+  /** Size in bytes. */
+  readonly size: number;
+  /** When it was changed last, in ms since the epoch. */
+  readonly modified: number;
+  /** Permission bits, as 0o700; `undefined` where the system has none. */
+  readonly mode: number | undefined;
+  /** Its owner's user id; `undefined` where the system has none. */
+  readonly owner: number | undefined;
+  /** Whether it is a directory. A symbolic link is neither file nor directory here. */
+  readonly kind: "file" | "directory" | "other";
+}
+
+/** Files, as far as muon needs them. Every method but `exists`-like ones rejects with the system's error. */
+export interface Files {
+  /** The bytes of a file; `undefined` if there is none. */
+  read(path: string): Promise<Uint8Array | undefined>;
+  /** Writes a file so that a reader sees the old or the new one, whole: to a name beside it, then renamed. */
+  writeAtomic(path: string, data: Uint8Array, options?: { readonly mode?: number }): Promise<void>;
+  /** Names in a directory; empty if there is none. */
+  list(path: string): Promise<readonly string[]>;
+  /** What is known of a path, links not followed; `undefined` if nothing is there. */
+  stat(path: string): Promise<FileInfo | undefined>;
+  /** Makes a directory and those above it; nothing happens if it is there. */
+  makeDirectory(path: string, options?: { readonly mode?: number }): Promise<void>;
+  /** Removes a file; nothing happens if there is none. */
+  remove(path: string): Promise<void>;
+  /** Says that something in a directory changed. May be late, doubled or, on some file systems, silent: poll beside it. */
+  watch(path: string, changed: () => void): Disposable;
+}
+
+/** How a WebSocket is dialled. */
+export interface DialWebSocketOptions {
+  /** Subprotocol that must be agreed on. */
+  readonly protocol: string;
+  /** Headers of the upgrade request. */
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Largest message that is taken, in bytes. @default {1_048_576} */
+  readonly maxMessage?: number;
+  /** Ends the attempt. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** What a runtime gives. */
+export interface Platform {
+  /** Which runtime this is. */
+  readonly runtime: "deno" | "bun" | "node" | "workers" | "virtual";
+  /** Its version. */
+  readonly version: string;
+  /** Name of this machine. */
+  readonly hostname: string;
+  /** Id of this process. */
+  readonly pid: number;
+  /** Id of the user this process runs as; `undefined` where the system has none. */
+  readonly uid: number | undefined;
+  /** Words of the command line behind the program's own name. */
+  readonly args: readonly string[];
+  /** Whether stderr is a terminal. */
+  readonly isTerminal: boolean;
+  /** Directory for what this user's processes share until the machine restarts, `$XDG_RUNTIME_DIR` or one of the user's in the temporary directory. */
+  readonly runtimeDirectory: string;
+  /** Files; `undefined` on the edge. */
+  readonly files: Files | undefined;
+  /** A variable of the environment. */
+  env(name: string): string | undefined;
+  /** Writes to stderr. */
+  writeError(text: string): void;
+  /** Calls back at each such signal, until disposed. While one is listened for, it does not end the process. */
+  onSignal(signal: StopSignal, callback: () => void): Disposable;
+  /** Ends the process. */
+  exit(code: number): void;
+  /** Calls back when what this turn of the event loop has to do is done, before it waits for I/O or time. */
+  endOfTurn(callback: () => void): void;
+  /** Listens. Rejects with an error that names the address and says what to do, if it cannot. */
+  serve(options: HostOptions): Promise<Host>;
+  /** Dials a WebSocket; rejects if the other end does not agree on the subprotocol. */
+  dialWebSocket(url: string, options: DialWebSocketOptions): Promise<MessageSocket>;
+}
+
+/** Everything that is passed in instead of being asked of the machine. */
+export interface System {
+  /** Time. */
+  readonly clock: Clock;
+  /** Chance. */
+  readonly random: Random;
+  /** What must not be guessed. */
+  readonly entropy: Entropy;
+  /** The machine. */
+  readonly platform: Platform;
+}

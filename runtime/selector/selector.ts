@@ -1,0 +1,58 @@
+/**
+ * Selector: which node serves a call.
+ *
+ * @module
+ */
+
+import type { Candidate, PickContext } from "../filter.ts";
+import type { MuonError } from "../errors.ts";
+
+export type { Candidate, Filter, PickContext } from "../filter.ts";
+
+/** How a call to a picked node ended. */
+export interface Outcome {
+  /** Why it failed; `undefined` if it did not. */
+  readonly error?: MuonError | undefined;
+  /** Milliseconds it took. */
+  readonly duration: number;
+}
+
+/** A node that was picked for a call. */
+export interface Pick {
+  /** The node. */
+  readonly candidate: Candidate;
+  /** To be called once, when the call is over. */
+  done(outcome: Outcome): void;
+}
+
+/**
+ * Chooses among candidates; never called with none.
+ *
+ * @example
+ * ```ts
+ * const first: Strategy = { name: "first", pick: (from) => from[0]! };
+ * ```
+ */
+export interface Strategy {
+  /** Name, as `--selector` takes it. */
+  readonly name: string;
+  /** The candidate that serves the call. */
+  pick(from: readonly Candidate[], call: PickContext): Candidate;
+}
+
+/** Picks nodes for calls, from what a registry tells it. */
+export interface Selector extends AsyncDisposable {
+  /** Name of its strategy. */
+  readonly name: string;
+  /** Resolves when the service's nodes are known; `undefined` if they are, so that nothing is awaited on the hot path. */
+  ready(service: string, options?: { readonly signal?: AbortSignal | undefined }): Promise<void> | undefined;
+  /**
+   * Picks a node, synchronously.
+   *
+   * @throws {MuonError} `unavailable` (`not_found` where no node of the service is known at all), whose detail and
+   * details say which nodes were known and which filter left out each.
+   */
+  pick(call: PickContext): Pick;
+  /** The nodes known of a service, for whoever wants to look. */
+  candidates(service: string): readonly Candidate[];
+}
