@@ -25,14 +25,25 @@ export interface CallHead {
   readonly idempotent: boolean;
 }
 
-/** The answer to a call. */
-export interface Reply {
-  /** The one output; `undefined` if the answer is a stream. The bytes are the receiver's to keep. */
-  readonly body: Uint8Array | undefined;
-  /** Metadata that came with it. */
-  readonly trailer: Metadata;
-  /** The answer's stream, where the endpoint turned out to answer with one. */
-  readonly stream: Exchange | undefined;
+/**
+ * Takes the answer to a call with one input. Exactly one of its methods is called, once, and never before
+ * {@link Link.unary} has returned. A sink instead of a promise: a call's own object is the sink, so that the hot path
+ * makes neither promises nor closures, and a call can be cancelled without an AbortController.
+ */
+export interface ReplySink {
+  /**
+   * The answer came: `body` is the one output, or `undefined` where the endpoint answers with a `stream`. The bytes
+   * are the receiver's to keep.
+   */
+  reply(body: Uint8Array | undefined, trailer: Metadata, stream: Exchange | undefined): void;
+  /** The call failed. */
+  fail(error: MuonError): void;
+}
+
+/** A call under way. */
+export interface CallHandle {
+  /** Ends the call on both sides: its sink gets the error, at once. Nothing happens once it is over. */
+  cancel(error: MuonError): void;
 }
 
 /** A call with a stream on at least one side, as its caller holds it. */
@@ -95,8 +106,8 @@ export interface Link extends AsyncDisposable {
   readonly accepting: boolean;
   /** Resolves when the link is gone: with why, if it was not asked to. */
   readonly closed: Promise<MuonError | undefined>;
-  /** Calls with one input. The bytes may be reused when it returns. */
-  unary(head: CallHead, body: Uint8Array, signal?: AbortSignal): Promise<Reply>;
+  /** Calls with one input. The bytes may be reused when it returns. It does not throw: failures go to the sink. */
+  unary(head: CallHead, body: Uint8Array, sink: ReplySink): CallHandle;
   /** Calls with a stream of inputs. */
   open(head: CallHead, signal?: AbortSignal): Exchange;
   /** Tells the other end to send no further call, and resolves when all are over, or at the signal. */
