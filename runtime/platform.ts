@@ -54,6 +54,18 @@ export interface DialWebSocketOptions {
   readonly maxMessage?: number;
   /** Ends the attempt. */
   readonly signal?: AbortSignal | undefined;
+  /** What a `wss:` address is dialled with, beside the system's authorities. */
+  readonly tls?: DialTlsOptions | undefined;
+}
+
+/** Keys and certificates of the dialling end, in PEM. */
+export interface DialTlsOptions {
+  /** Authorities that the server's certificate is checked against, instead of the system's. */
+  readonly ca?: string;
+  /** Certificate chain that this end shows. */
+  readonly cert?: string;
+  /** Private key of that certificate. */
+  readonly key?: string;
 }
 
 /** What a runtime gives. */

@@ -1,0 +1,88 @@
+/**
+ * What `node:*` says of the machine and the process, the same on Node, Deno and Bun. Each runtime's adapter adds how
+ * it listens, dials and ends a turn.
+ *
+ * @module
+ */
+
+import { accessSync, constants } from "node:fs";
+import { hostname, tmpdir } from "node:os";
+import { join } from "node:path";
+import process from "node:process";
+import type { Clock } from "../../runtime/clock.ts";
+import type { Entropy } from "../../runtime/entropy.ts";
+import type { Platform, System } from "../../runtime/platform.ts";
+import type { Random } from "../../runtime/random.ts";
+import { machineEntropy, machineRandom } from "./chance.ts";
+import { machineClock } from "./clock.ts";
+import { machineFiles } from "./files.ts";
+
+/** What each runtime has of its own. */
+export type Own = Pick<Platform, "runtime" | "version" | "endOfTurn" | "serve" | "dialWebSocket">;
+
+/** Options of `createSystem`. */
+export interface SystemOptions {
+  /** Words of the command line. @default {those of this process} */
+  readonly args?: readonly string[];
+  /** Time. @default {the machine's} */
+  readonly clock?: Clock;
+  /** Chance. @default {a generator that the CSPRNG seeds} */
+  readonly random?: Random;
+  /** What must not be guessed. @default {the CSPRNG} */
+  readonly entropy?: Entropy;
+}
+
+/**
+ * The system of this process.
+ *
+ * @param own What the runtime has of its own.
+ * @param options What is taken from elsewhere.
+ */
+export function machineSystem(own: Own, options: SystemOptions = {}): System {
+  return {
+    clock: options.clock ?? machineClock,
+    random: options.random ?? machineRandom(),
+    entropy: options.entropy ?? machineEntropy,
+    platform: machinePlatform(own, options),
+  };
+}
+
+function machinePlatform(own: Own, options: SystemOptions): Platform {
+  const uid = process.getuid?.();
+  return {
+    ...own,
+    hostname: hostname(),
+    pid: process.pid,
+    uid,
+    args: options.args ?? process.argv.slice(2),
+    isTerminal: process.stderr.isTTY === true,
+    runtimeDirectory: runtimeDirectory(uid),
+    files: machineFiles,
+    env: (name) => process.env[name],
+    writeError(text) {
+      process.stderr.write(text);
+    },
+    onSignal(signal, callback) {
+      const listener = () => callback();
+      process.on(signal, listener);
+      return { [Symbol.dispose]: () => void process.off(signal, listener) };
+    },
+    exit(code) {
+      process.exit(code);
+    },
+  };
+}
+
+/** `$XDG_RUNTIME_DIR` if this process can write there, else a directory of the user's own in the temporary one. */
+function runtimeDirectory(uid: number | undefined): string {
+  const given = process.env.XDG_RUNTIME_DIR;
+  if (given) {
+    try {
+      accessSync(given, constants.W_OK | constants.X_OK);
+      return given;
+    } catch {
+      // Left over from another user's session, as after `su`: as good as none.
+    }
+  }
+  return join(tmpdir(), `muon-${uid ?? "user"}`);
+}

@@ -1,0 +1,243 @@
+/**
+ * The net host: one port over `node:net` or `node:tls`, for HTTP/1.1, WebSockets and raw connections. It runs on Node,
+ * Deno and Bun; it is Node's own host, and the others' where client certificates or raw connections are wanted.
+ *
+ * @module
+ */
+
+import { createServer as createHttpServer, type IncomingMessage, type Server as HttpServer } from "node:http";
+import type { ServerResponse } from "node:http";
+import { type AddressInfo, createServer as createNetServer, type Server, type Socket } from "node:net";
+import type { Duplex } from "node:stream";
+import process from "node:process";
+import { createServer as createTlsServer, type TLSSocket } from "node:tls";
+import { WebSocketServer } from "ws";
+import type { Host, HostOptions, Peer, Protocol } from "../../runtime/host.ts";
+import { draining, failed, Mounts, nobody, type Refusal, toResponse } from "../../runtime/mounts.ts";
+import { hostPort, listenError } from "../web/address.ts";
+import { headOf, sendResponse, toRequest } from "./http_bridge.ts";
+import { peekHead } from "./peek.ts";
+import { streamOf } from "./byte_stream.ts";
+import { WsSocket } from "./ws_socket.ts";
+
+/**
+ * How long an idle connection is kept, in ms. Go's HTTP client drops its own after 90 s, and must be the first: a
+ * server that closes while a request is on its way makes that request fail.
+ */
+const KEEP_ALIVE = 120_000;
+/** How long a new connection may take to say what it wants, in ms. */
+const FIRST_REQUEST = 60_000;
+
+interface Connection {
+  readonly socket: Socket;
+  readonly peer: Peer;
+  readonly guard: NodeJS.Timeout;
+  /** Requests that are being answered. */
+  requests: number;
+  /** Whether it is a WebSocket or a raw connection by now. */
+  detached: boolean;
+}
+
+/**
+ * Listens with the net host.
+ *
+ * @throws {Error} If the address cannot be listened on; the message names it and says what to do.
+ *
+ * @example
+ * ```ts
+ * await using host = await serveNet({ port: 8080, tls: { cert, key, clientCa } });
+ * host.mount(protocol);
+ * ```
+ */
+export async function serveNet(options: HostOptions = {}): Promise<Host> {
+  const { hostname = "127.0.0.1", port = 0, tls } = options;
+  const host = new NetHost(options);
+  const server = tls === undefined
+    ? createNetServer({ noDelay: true, allowHalfOpen: true }, (socket) => host.accept(socket))
+    : createTlsServer({
+      cert: tls.cert,
+      key: tls.key,
+      allowHalfOpen: true,
+      ALPNProtocols: ["http/1.1"],
+      ...(tls.clientCa === undefined
+        ? {}
+        : { ca: tls.clientCa, requestCert: true, rejectUnauthorized: true }),
+    }, (socket) => host.accept(socket));
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", (error) => reject(listenError(hostPort(hostname, port), error)));
+    server.listen({ host: hostname, port }, resolve);
+  });
+  host.listensOn(server);
+  return host;
+}
+
+class NetHost implements Host {
+  addresses: readonly string[] = [];
+  readonly #options: HostOptions;
+  readonly #mounts = new Mounts({ raw: true });
+  readonly #http: HttpServer;
+  readonly #sockets: WebSocketServer;
+  readonly #connections = new Map<Duplex, Connection>();
+  #server: Server | undefined;
+  #draining = false;
+  #idle: (() => void) | undefined;
+
+  constructor(options: HostOptions) {
+    this.#options = options;
+    this.#http = createHttpServer(
+      { keepAliveTimeout: KEEP_ALIVE, requestTimeout: 0, noDelay: true },
+      (message, response) => void this.#answer(message, response),
+    );
+    this.#http.on("upgrade", (message, socket, head) => this.#upgrade(message, { socket, head }));
+    this.#sockets = new WebSocketServer({
+      noServer: true,
+      clientTracking: false,
+      perMessageDeflate: false,
+      maxPayload: options.maxMessage ?? 1_048_576,
+    });
+  }
+
+  listensOn(server: Server): void {
+    this.#server = server;
+    const { address, port } = server.address() as AddressInfo;
+    this.addresses = [hostPort(address, port)];
+    // Such as too many open files: the connection is lost, the server goes on.
+    server.on("error", (error) => report(`cannot accept a connection on ${this.addresses[0]}`, error));
+  }
+
+  mount(protocol: Protocol): Disposable {
+    return this.#mounts.mount(protocol);
+  }
+
+  accept(socket: Socket): void {
+    if (this.#draining) return void socket.destroy();
+    const connection: Connection = {
+      socket,
+      peer: peerOf(socket),
+      guard: setTimeout(() => socket.destroy(), FIRST_REQUEST),
+      requests: 0,
+      detached: false,
+    };
+    connection.guard.unref();
+    this.#connections.set(socket, connection);
+    // Whoever serves the connection hears of its end by "close"; without a listener, an error ends the process.
+    socket.on("error", () => {});
+    socket.on("close", () => {
+      clearTimeout(connection.guard);
+      this.#connections.delete(socket);
+      if (this.#connections.size === 0) this.#idle?.();
+    });
+    socket.setNoDelay(true);
+    if (this.#mounts.takesConnections) this.#peek(connection);
+    else this.#http.emit("connection", socket);
+  }
+
+  #peek(connection: Connection): void {
+    const { socket, peer } = connection;
+    peekHead(socket, (head) => {
+      const protocol = head && this.#mounts.connection(head);
+      if (protocol === undefined) return void this.#http.emit("connection", socket);
+      clearTimeout(connection.guard);
+      connection.detached = true;
+      protocol.connection(streamOf(socket), peer);
+    });
+  }
+
+  async #answer(message: IncomingMessage, response: ServerResponse): Promise<void> {
+    const connection = this.#connections.get(message.socket);
+    if (connection === undefined) return void response.destroy();
+    clearTimeout(connection.guard);
+    connection.requests++;
+    const abort = new AbortController();
+    response.once("close", () => {
+      connection.requests--;
+      if (!response.writableFinished) abort.abort(new DOMException("The client is gone", "AbortError"));
+      if (this.#draining) connection.socket.end();
+    });
+    const head = headOf(message);
+    // Asked for while draining only: elsewhere a connection is the client's to close.
+    if (this.#draining) response.shouldKeepAlive = false;
+    const protocol = this.#draining ? undefined : this.#mounts.http(head);
+    if (protocol === undefined) return sendRefusal(this.#draining ? draining(head) : nobody(head), response);
+    try {
+      const request = toRequest(message, { secure: this.#options.tls !== undefined, signal: abort.signal });
+      const answer = await protocol.fetch(request, connection.peer);
+      if (this.#draining) response.shouldKeepAlive = false;
+      await sendResponse(answer, response);
+    } catch (error) {
+      if (response.destroyed) return;
+      report(`protocol "${protocol.name}" failed at ${head.method} ${head.path}`, error);
+      if (response.headersSent) response.destroy();
+      else sendRefusal(failed(head, protocol), response);
+    }
+  }
+
+  #upgrade(message: IncomingMessage, { socket, head }: { socket: Duplex; head: Uint8Array }): void {
+    const connection = this.#connections.get(socket);
+    if (connection === undefined) return void socket.destroy();
+    clearTimeout(connection.guard);
+    connection.detached = true;
+    const request = headOf(message);
+    if (this.#draining) return writeRefusal(draining(request), socket);
+    const found = this.#mounts.socket(request);
+    if ("refusal" in found) return writeRefusal(found.refusal, socket);
+    const { protocol } = found;
+    // Without a verifyClient, handleUpgrade is synchronous: nobody else's choice can come between.
+    this.#sockets.options.handleProtocols = () => protocol.subprotocol;
+    this.#sockets.handleUpgrade(message, socket, head as Buffer, (accepted) => {
+      const maxMessage = this.#options.maxMessage ?? 1_048_576;
+      protocol.socket(new WsSocket(accepted, { copies: false, maxMessage }), connection.peer);
+    });
+  }
+
+  async drain(signal: AbortSignal): Promise<void> {
+    this.#draining = true;
+    this.#server?.close();
+    for (const connection of this.#connections.values()) {
+      if (connection.requests === 0 && !connection.detached) connection.socket.destroy();
+    }
+    if (this.#connections.size === 0 || signal.aborted) return;
+    await new Promise<void>((resolve) => {
+      this.#idle = resolve;
+      signal.addEventListener("abort", () => resolve(), { once: true });
+    });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#draining = true;
+    const server = this.#server!;
+    const closed = server.listening
+      ? new Promise<void>((resolve) => server.close(() => resolve()))
+      : Promise.resolve();
+    for (const connection of this.#connections.values()) connection.socket.destroy();
+    await closed;
+  }
+}
+
+function peerOf(socket: Socket): Peer {
+  const address = hostPort(socket.remoteAddress ?? "", socket.remotePort ?? 0);
+  const { getPeerCertificate } = socket as Partial<TLSSocket>;
+  if (getPeerCertificate === undefined) return { address };
+  const certificate = getPeerCertificate.call(socket as TLSSocket);
+  const uri = /URI:([^,]+)/.exec(certificate?.subjectaltname ?? "")?.[1];
+  const identity = uri ?? certificate?.subject?.CN;
+  return identity === undefined ? { address } : { address, identity: String(identity) };
+}
+
+function sendRefusal(refusal: Refusal, response: ServerResponse): void {
+  void sendResponse(toResponse(refusal), response).catch(() => response.destroy());
+}
+
+/** `node:http` lets go of a connection that asked for an upgrade: what is left is to answer and close. */
+function writeRefusal({ status, body }: Refusal, socket: Duplex): void {
+  const reason = { 400: "Bad Request", 404: "Not Found", 503: "Service Unavailable" }[status] ?? "Refused";
+  socket.write(
+    `HTTP/1.1 ${status} ${reason}\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n` +
+      "connection: close\r\n\r\n",
+  );
+  socket.end(body);
+}
+
+function report(what: string, error: unknown): void {
+  process.stderr.write(`muon: ${what}: ${error instanceof Error ? error.stack : String(error)}\n`);
+}

@@ -1,0 +1,90 @@
+/**
+ * A {@link MessageSocket} over npm `ws`, dialled or accepted.
+ *
+ * @module
+ */
+
+import type { WebSocket } from "ws";
+import type { MessageSocket, MessageSocketEvents } from "../../runtime/host.ts";
+
+const BINARY = { binary: true, compress: false, fin: true };
+const ABNORMAL = 1006;
+
+/** A WebSocket of npm `ws`. */
+export class WsSocket implements MessageSocket {
+  readonly protocol: string;
+  readonly copies: boolean;
+  readonly #socket: WebSocket;
+  readonly #written = () => {
+    if (this.#waits && this.#socket.bufferedAmount === 0) {
+      this.#waits = false;
+      this.#events?.drain();
+    }
+  };
+  #events: MessageSocketEvents | undefined;
+  /** What came before anybody listened. */
+  #early: Uint8Array[] = [];
+  #closed: { readonly code: number; readonly reason: string } | undefined;
+  /** Why this end closed the socket itself, where `ws` would report 1006. */
+  #fault: { readonly code: number; readonly reason: string } | undefined;
+  /** Whether a drain event is owed. */
+  #waits = false;
+
+  /**
+   * @param socket An open WebSocket.
+   * @param options `copies`: whether `send` has copied the bytes when it returns, as a client that masks does.
+   * `maxMessage`: the limit `ws` was given, for the reason of a close.
+   */
+  constructor(socket: WebSocket, options: { readonly copies: boolean; readonly maxMessage: number }) {
+    this.#socket = socket;
+    this.protocol = socket.protocol;
+    this.copies = options.copies;
+    socket.on("message", (data: Uint8Array, binary: boolean) => {
+      if (!binary) {
+        this.#fault = { code: 1003, reason: "text messages are not taken" };
+        return this.close(1003, this.#fault.reason);
+      }
+      // `ws` gives a Buffer, whose slice() shares memory where that of a Uint8Array copies.
+      const bytes = new Uint8Array(data.buffer as ArrayBuffer, data.byteOffset, data.length);
+      if (this.#events === undefined) this.#early.push(bytes);
+      else if (this.#fault === undefined) this.#events.message(bytes);
+    });
+    socket.on("error", (error: Error & { code?: string }) => {
+      this.#fault ??= error.code === "WS_ERR_UNSUPPORTED_MESSAGE_LENGTH"
+        ? { code: 1009, reason: `a message was larger than ${options.maxMessage} bytes` }
+        : { code: ABNORMAL, reason: error.message };
+    });
+    socket.on("close", (code, reason) => {
+      const fault = this.#fault;
+      this.#closed = fault !== undefined && code === ABNORMAL ? fault : { code, reason: reason.toString() };
+      this.#events?.close(this.#closed.code, this.#closed.reason);
+    });
+  }
+
+  get buffered(): number {
+    return this.#socket.readyState === this.#socket.OPEN ? this.#socket.bufferedAmount : 0;
+  }
+
+  listen(events: MessageSocketEvents): void {
+    this.#events = events;
+    const early = this.#early;
+    this.#early = [];
+    for (const data of early) events.message(data);
+    if (this.#closed !== undefined) events.close(this.#closed.code, this.#closed.reason);
+  }
+
+  send(data: Uint8Array): void {
+    const socket = this.#socket;
+    if (socket.readyState !== socket.OPEN) return;
+    socket.send(data, BINARY, this.#written);
+    if (socket.bufferedAmount > 0) this.#waits = true;
+  }
+
+  close(code = 1000, reason = ""): void {
+    this.#socket.close(code, reason);
+  }
+
+  terminate(): void {
+    this.#socket.terminate();
+  }
+}
