@@ -13,6 +13,7 @@ import type { Clock } from "../../runtime/clock.ts";
 import type { Entropy } from "../../runtime/entropy.ts";
 import type { Platform, System } from "../../runtime/platform.ts";
 import type { Random } from "../../runtime/random.ts";
+import { parseArgs } from "./args.ts";
 import { machineEntropy, machineRandom } from "./chance.ts";
 import { machineClock } from "./clock.ts";
 import { machineFiles } from "./files.ts";
@@ -59,6 +60,7 @@ function machinePlatform(own: Own, options: SystemOptions): Platform {
     runtimeDirectory: runtimeDirectory(uid),
     files: machineFiles,
     env: (name) => process.env[name],
+    parseArgs,
     writeError(text) {
       process.stderr.write(text);
     },

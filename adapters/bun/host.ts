@@ -1,0 +1,224 @@
+/**
+ * Bun's own server as a {@link Host}.
+ *
+ * @module
+ */
+
+import { type Clock, sleep } from "../../runtime/clock.ts";
+import type {
+  Host,
+  HostOptions,
+  MessageSocket,
+  MessageSocketEvents,
+  Peer,
+  Protocol,
+} from "../../runtime/host.ts";
+import {
+  asksForSocket,
+  draining,
+  failed,
+  Mounts,
+  nobody,
+  type SocketProtocol,
+  toResponse,
+} from "../../runtime/mounts.ts";
+import { hostPort, listenError } from "../web/address.ts";
+import { bun, type BunServer, type BunServerSocket } from "./api.ts";
+import { headOf } from "../web/request_head.ts";
+
+/** How long an idle HTTP connection is kept, in s; Bun's longest. Go's client drops its own after 90 s. */
+const KEEP_ALIVE = 255;
+/** Bun does not say when the last connection is gone: how long until draining looks again, in ms. */
+const LOOK = 10;
+
+interface Data {
+  readonly protocol: SocketProtocol;
+  readonly peer: Peer;
+  socket: BunSocket | undefined;
+}
+type NativeSocket = BunServerSocket<Data>;
+
+/**
+ * Listens with `Bun.serve`.
+ *
+ * @throws {TypeError} If client certificates are asked for: Bun checks them, but does not say whose they are.
+ * @throws {Error} If the address cannot be listened on; the message names it and says what to do.
+ */
+export function serveBun(options: HostOptions, { clock }: { readonly clock: Clock }): Host {
+  const { hostname = "127.0.0.1", port = 0, tls, maxMessage = 1_048_576 } = options;
+  if (tls?.clientCa !== undefined) {
+    throw new TypeError(
+      "Bun.serve does not say whose a client certificate is: serve with the net host (serveNet)",
+    );
+  }
+  const host = new BunHost(clock);
+  try {
+    host.listensOn(bun.serve<Data>({
+      hostname,
+      port,
+      idleTimeout: KEEP_ALIVE,
+      // How large a body may be is for the protocol to say.
+      maxRequestBodySize: Number.MAX_SAFE_INTEGER,
+      ...(tls === undefined ? {} : { tls: { cert: tls.cert, key: tls.key } }),
+      fetch: (request, server) => host.answer(request, server),
+      websocket: {
+        maxPayloadLength: maxMessage,
+        // 0: no pings, muon sends its own.
+        idleTimeout: 0,
+        sendPings: false,
+        // 0: no limit. With one, a send beyond it is dropped; muon's credits keep the buffer small.
+        backpressureLimit: 0,
+        closeOnBackpressureLimit: false,
+        perMessageDeflate: false,
+        open: (socket) => {
+          const { data } = socket;
+          data.socket = new BunSocket(socket);
+          data.protocol.socket(data.socket, data.peer);
+        },
+        message: (socket, message) => socket.data.socket?.receive(message),
+        drain: (socket) => socket.data.socket?.drained(),
+        close: (socket, code, reason) => socket.data.socket?.end(code, reason),
+      },
+    }));
+  } catch (error) {
+    throw listenError(hostPort(hostname, port), error);
+  }
+  return host;
+}
+
+/** A WebSocket that `Bun.serve` accepted. */
+class BunSocket implements MessageSocket {
+  readonly protocol: string;
+  readonly copies = true;
+  readonly #socket: NativeSocket;
+  #events: MessageSocketEvents | undefined;
+  #early: Uint8Array[] = [];
+  #open = true;
+  #closed: { readonly code: number; readonly reason: string } | undefined;
+  /** Why this end closes: what comes after it is not taken. */
+  #refused = false;
+  /** Whether a drain event is owed. */
+  #waits = false;
+
+  constructor(socket: NativeSocket) {
+    this.#socket = socket;
+    this.protocol = socket.data.protocol.subprotocol;
+    socket.binaryType = "uint8array";
+  }
+
+  get buffered(): number {
+    return this.#open ? this.#socket.getBufferedAmount() : 0;
+  }
+
+  listen(events: MessageSocketEvents): void {
+    this.#events = events;
+    const early = this.#early;
+    this.#early = [];
+    for (const data of early) events.message(data);
+    if (this.#closed !== undefined) events.close(this.#closed.code, this.#closed.reason);
+  }
+
+  send(data: Uint8Array): void {
+    if (!this.#open) return;
+    const sent = this.#socket.send(data);
+    if (sent < 0) this.#waits = true;
+    // There is no limit to be over, so this is a socket that broke and has not said so yet; a message that is lost
+    // must not be followed by one that arrives.
+    else if (sent === 0) this.terminate();
+  }
+
+  close(code = 1000, reason = ""): void {
+    if (!this.#open) return;
+    this.#open = false;
+    this.#socket.close(code, reason);
+  }
+
+  terminate(): void {
+    if (this.#closed !== undefined) return;
+    this.#open = false;
+    this.#socket.terminate();
+  }
+
+  receive(message: string | Uint8Array): void {
+    if (this.#refused) return;
+    if (typeof message === "string") {
+      this.#refused = true;
+      this.close(1003, "text messages are not taken");
+    } else if (this.#events === undefined) this.#early.push(message);
+    else this.#events.message(message);
+  }
+
+  drained(): void {
+    if (!this.#waits || this.#socket.getBufferedAmount() > 0) return;
+    this.#waits = false;
+    this.#events?.drain();
+  }
+
+  end(code: number, reason: string): void {
+    this.#open = false;
+    this.#closed = { code, reason };
+    this.#events?.close(code, reason);
+  }
+}
+
+class BunHost implements Host {
+  addresses: readonly string[] = [];
+  readonly #clock: Clock;
+  readonly #mounts = new Mounts({ raw: false });
+  #server: BunServer<Data> | undefined;
+  #draining = false;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  listensOn(server: BunServer<Data>): void {
+    this.#server = server;
+    this.addresses = [hostPort(server.hostname!, server.port!)];
+  }
+
+  mount(protocol: Protocol): Disposable {
+    return this.#mounts.mount(protocol);
+  }
+
+  async answer(request: Request, server: BunServer<Data>): Promise<Response | undefined> {
+    const head = headOf(request);
+    if (this.#draining) return toResponse(draining(head));
+    const from = server.requestIP(request);
+    const peer: Peer = { address: from === null ? "" : hostPort(from.address, from.port) };
+    if (asksForSocket(head)) {
+      const found = this.#mounts.socket(head);
+      if ("refusal" in found) return toResponse(found.refusal);
+      const { protocol } = found;
+      const upgraded = server.upgrade(request, {
+        data: { protocol, peer, socket: undefined },
+        headers: { "sec-websocket-protocol": protocol.subprotocol },
+      });
+      return upgraded ? undefined : new Response("Cannot upgrade to a WebSocket", { status: 400 });
+    }
+    const protocol = this.#mounts.http(head);
+    if (protocol === undefined) return toResponse(nobody(head));
+    // The limit is for idle connections: a stream may be silent for longer.
+    server.timeout(request, 0);
+    try {
+      return await protocol.fetch(request, peer);
+    } catch (error) {
+      console.error(`muon: protocol "${protocol.name}" failed at ${head.method} ${head.path}:`, error);
+      return toResponse(failed(head, protocol));
+    }
+  }
+
+  async drain(signal: AbortSignal): Promise<void> {
+    this.#draining = true;
+    const server = this.#server!;
+    void server.stop(false);
+    while (!signal.aborted && (server.pendingRequests > 0 || server.pendingWebSockets > 0)) {
+      await sleep(this.#clock, LOOK, { signal }).catch(() => {});
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#draining = true;
+    await this.#server!.stop(true);
+  }
+}

@@ -1,0 +1,39 @@
+/**
+ * muon on Bun: its own server and client.
+ *
+ * @module
+ */
+
+import type { System } from "../../runtime/platform.ts";
+import { machineClock } from "../node/clock.ts";
+import { machineSystem, type SystemOptions } from "../node/machine.ts";
+import { bun } from "./api.ts";
+import { dialBun } from "./dial.ts";
+import { serveBun } from "./host.ts";
+
+export type { SystemOptions } from "../node/machine.ts";
+
+/**
+ * Time, chance and machine as Bun has them.
+ *
+ * @example
+ * ```ts
+ * const { clock, platform } = createSystem();
+ * platform.writeError(`${clock.wall()}\n`);
+ * ```
+ */
+export function createSystem(options: SystemOptions = {}): System {
+  const clock = options.clock ?? machineClock;
+  return machineSystem({
+    runtime: "bun",
+    version: bun.version,
+    endOfTurn: (callback) => void setImmediate(callback),
+    // Bun.serve checks client certificates but does not say whose they are; the net host does. It is loaded only
+    // then, as it costs 25 ms at start.
+    serve: async (host) =>
+      host.tls?.clientCa === undefined
+        ? serveBun(host, { clock })
+        : (await import("../node/net_host.ts")).serveNet(host),
+    dialWebSocket: (url, dial) => dialBun(url, { ...dial, clock }),
+  }, options);
+}

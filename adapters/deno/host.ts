@@ -1,0 +1,161 @@
+/**
+ * Deno's own server as a {@link Host}.
+ *
+ * @module
+ */
+
+import type { Clock } from "../../runtime/clock.ts";
+import type { Host, HostOptions, Peer, Protocol } from "../../runtime/host.ts";
+import {
+  asksForSocket,
+  draining,
+  failed,
+  Mounts,
+  nobody,
+  type SocketProtocol,
+  toResponse,
+} from "../../runtime/mounts.ts";
+import { hostPort, listenError } from "../web/address.ts";
+import { headOf } from "../web/request_head.ts";
+import { WebMessageSocket } from "../web/web_socket.ts";
+
+/**
+ * Listens with `Deno.serve`.
+ *
+ * @throws {TypeError} If client certificates are asked for: `Deno.serve` would ignore that without a word.
+ * @throws {Error} If the address cannot be listened on; the message names it and says what to do.
+ */
+export function serveDeno(options: HostOptions, { clock }: { readonly clock: Clock }): Host {
+  const { hostname = "127.0.0.1", port = 0, tls } = options;
+  if (tls?.clientCa !== undefined) {
+    throw new TypeError("Deno.serve cannot check client certificates: serve with the net host (serveNet)");
+  }
+  const host = new DenoHost({ clock, maxMessage: options.maxMessage ?? 1_048_576 });
+  try {
+    host.listensOn(Deno.serve({
+      hostname,
+      port,
+      signal: host.ended,
+      onListen: () => {},
+      ...(tls === undefined ? {} : { cert: tls.cert, key: tls.key }),
+    }, (request, info) => host.answer(request, info)));
+  } catch (error) {
+    throw listenError(hostPort(hostname, port), error);
+  }
+  return host;
+}
+
+class DenoHost implements Host {
+  addresses: readonly string[] = [];
+  readonly #clock: Clock;
+  readonly #maxMessage: number;
+  readonly #mounts = new Mounts({ raw: false });
+  readonly #end = new AbortController();
+  readonly #sockets = new Set<WebMessageSocket>();
+  #server: Deno.HttpServer<Deno.NetAddr> | undefined;
+  #requests = 0;
+  #draining = false;
+  #idle: (() => void) | undefined;
+
+  constructor(options: { readonly clock: Clock; readonly maxMessage: number }) {
+    this.#clock = options.clock;
+    this.#maxMessage = options.maxMessage;
+  }
+
+  /** Aborted when the host is disposed. */
+  get ended(): AbortSignal {
+    return this.#end.signal;
+  }
+
+  listensOn(server: Deno.HttpServer<Deno.NetAddr>): void {
+    this.#server = server;
+    this.addresses = [hostPort(server.addr.hostname, server.addr.port)];
+  }
+
+  mount(protocol: Protocol): Disposable {
+    return this.#mounts.mount(protocol);
+  }
+
+  async answer(request: Request, info: Deno.ServeHandlerInfo<Deno.NetAddr>): Promise<Response> {
+    const head = headOf(request);
+    if (this.#draining) return toResponse(draining(head));
+    const peer: Peer = { address: hostPort(info.remoteAddr.hostname, info.remoteAddr.port) };
+    if (asksForSocket(head)) {
+      const found = this.#mounts.socket(head);
+      if ("refusal" in found) return toResponse(found.refusal);
+      return this.#upgrade(request, found.protocol, peer);
+    }
+    const protocol = this.#mounts.http(head);
+    if (protocol === undefined) return toResponse(nobody(head));
+    this.#requests++;
+    const over = () => {
+      this.#requests--;
+      this.#checkIdle();
+    };
+    info.completed.then(over, over);
+    try {
+      return await protocol.fetch(request, peer);
+    } catch (error) {
+      console.error(`muon: protocol "${protocol.name}" failed at ${head.method} ${head.path}:`, error);
+      return toResponse(failed(head, protocol));
+    }
+  }
+
+  #upgrade(request: Request, protocol: SocketProtocol, peer: Peer): Response {
+    let upgraded: Deno.WebSocketUpgrade;
+    try {
+      // Without `protocol`: Deno refuses offers that are joined without a space, as npm `ws` sends them. 0: no
+      // pings, muon sends its own.
+      upgraded = Deno.upgradeWebSocket(request, { idleTimeout: 0 });
+    } catch (error) {
+      return new Response(`Cannot upgrade to a WebSocket: ${(error as Error).message}`, { status: 400 });
+    }
+    const { socket, response } = upgraded;
+    response.headers.set("sec-websocket-protocol", protocol.subprotocol);
+    const accepted = new WebMessageSocket(socket, {
+      protocol: protocol.subprotocol,
+      maxMessage: this.#maxMessage,
+      clock: this.#clock,
+      // Deno has nothing stronger: a peer that does not read gets the close frame behind what is buffered.
+      terminate: () => {
+        if (socket.readyState <= WebSocket.OPEN) socket.close(1011, "terminated");
+        this.#forget(accepted);
+      },
+    });
+    this.#sockets.add(accepted);
+    socket.addEventListener("open", () => protocol.socket(accepted, peer));
+    socket.addEventListener("close", () => this.#forget(accepted));
+    return response;
+  }
+
+  #forget(socket: WebMessageSocket): void {
+    this.#sockets.delete(socket);
+    this.#checkIdle();
+  }
+
+  #checkIdle(): void {
+    if (this.#requests === 0 && this.#sockets.size === 0) this.#idle?.();
+  }
+
+  /**
+   * `Deno.serve` cannot close its port and keep its WebSockets (`shutdown` closes them): while they finish, what is
+   * new is answered 503. The port closes once they are gone.
+   */
+  async drain(signal: AbortSignal): Promise<void> {
+    this.#draining = true;
+    await new Promise<void>((resolve) => {
+      this.#idle = resolve;
+      signal.addEventListener("abort", () => resolve(), { once: true });
+      if (signal.aborted) resolve();
+      this.#checkIdle();
+    });
+    if (this.#requests === 0 && this.#sockets.size === 0) await this.#server!.shutdown();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#draining = true;
+    for (const socket of this.#sockets) socket.terminate();
+    this.#end.abort();
+    await this.#server!.finished;
+  }
+}

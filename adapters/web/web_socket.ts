@@ -1,0 +1,117 @@
+/**
+ * A {@link MessageSocket} over the web's `WebSocket`: what Deno's server accepts and Bun's client dials.
+ *
+ * @module
+ */
+
+import type { Clock, Timer } from "../../runtime/clock.ts";
+import type { MessageSocket, MessageSocketEvents } from "../../runtime/host.ts";
+
+/** The web has no event for a buffer that ran empty: how long until it is looked at again, in ms. */
+const LOOK = 2;
+
+/** Options of {@link WebMessageSocket}. */
+export interface WebMessageSocketOptions {
+  /** Subprotocol that was agreed on; Deno's server socket does not say. */
+  readonly protocol: string;
+  /** Largest message that is taken, in bytes. */
+  readonly maxMessage: number;
+  /** Times the looks at a full buffer. */
+  readonly clock: Clock;
+  /** Closes the connection at once. */
+  readonly terminate: () => void;
+}
+
+/** A WebSocket in the web's form. */
+export class WebMessageSocket implements MessageSocket {
+  readonly protocol: string;
+  // Both runtimes copy: Deno into its writer's queue, Bun as it masks.
+  readonly copies = true;
+  readonly #socket: WebSocket;
+  readonly #options: WebMessageSocketOptions;
+  #events: MessageSocketEvents | undefined;
+  /** What came before anybody listened. */
+  #early: Uint8Array[] = [];
+  #closed: { readonly code: number; readonly reason: string } | undefined;
+  /** Why this end closes: what comes after it is not taken. */
+  #fault: { readonly code: number; readonly reason: string } | undefined;
+  #look: Timer | undefined;
+
+  /**
+   * @param socket The WebSocket, open or about to be accepted.
+   * @param options What it does not say itself.
+   */
+  constructor(socket: WebSocket, options: WebMessageSocketOptions) {
+    this.#socket = socket;
+    this.#options = options;
+    this.protocol = options.protocol;
+    socket.binaryType = "arraybuffer";
+    socket.onmessage = ({ data }) => this.#receive(data);
+    // Unheard, an error event ends a Deno process; what matters of it comes with the close.
+    socket.onerror = (event) => {
+      event.preventDefault();
+    };
+    socket.onclose = ({ code, reason }) => this.#end(code, reason);
+  }
+
+  get buffered(): number {
+    return this.#socket.readyState === WebSocket.OPEN ? this.#socket.bufferedAmount : 0;
+  }
+
+  listen(events: MessageSocketEvents): void {
+    this.#events = events;
+    const early = this.#early;
+    this.#early = [];
+    for (const data of early) events.message(data);
+    if (this.#closed !== undefined) events.close(this.#closed.code, this.#closed.reason);
+  }
+
+  send(data: Uint8Array): void {
+    const socket = this.#socket;
+    if (socket.readyState !== WebSocket.OPEN) return;
+    socket.send(data as Uint8Array<ArrayBuffer>);
+    if (this.#look === undefined && socket.bufferedAmount > 0) this.#lookLater();
+  }
+
+  close(code = 1000, reason = ""): void {
+    if (this.#socket.readyState <= WebSocket.OPEN) this.#socket.close(code, reason);
+  }
+
+  terminate(): void {
+    this.#options.terminate();
+    this.#end(1006, "");
+  }
+
+  #receive(data: string | ArrayBuffer): void {
+    if (this.#fault !== undefined || this.#closed !== undefined) return;
+    if (typeof data === "string") return this.#refuse(1003, "text messages are not taken");
+    const { maxMessage } = this.#options;
+    if (data.byteLength > maxMessage) {
+      return this.#refuse(1009, `a message was larger than ${maxMessage} bytes`);
+    }
+    const bytes = new Uint8Array(data);
+    if (this.#events === undefined) this.#early.push(bytes);
+    else this.#events.message(bytes);
+  }
+
+  #refuse(code: number, reason: string): void {
+    this.#fault = { code, reason };
+    this.close(code, reason);
+  }
+
+  #end(code: number, reason: string): void {
+    if (this.#closed !== undefined) return;
+    this.#look?.cancel();
+    this.#closed = this.#fault ?? { code, reason };
+    this.#events?.close(this.#closed.code, this.#closed.reason);
+  }
+
+  #lookLater(): void {
+    this.#look = this.#options.clock.after(LOOK, () => {
+      this.#look = undefined;
+      if (this.#closed !== undefined) return;
+      if (this.buffered > 0) this.#lookLater();
+      else this.#events?.drain();
+    });
+  }
+}
