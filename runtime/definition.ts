@@ -157,3 +157,19 @@ export function checkHandlerName(name: string, service: string): void {
     );
   }
 }
+
+// deno-lint-ignore no-control-regex
+const TOPIC_NAME = /^[^\s\u0000-\u001f\u007f]{1,255}$/;
+
+/**
+ * Checks a topic's name: 1 to 255 characters, none of them white space or a control character.
+ *
+ * @throws {TypeError} If it is not so; the message names the value.
+ */
+export function checkTopicName(name: string): void {
+  if (typeof name !== "string" || !TOPIC_NAME.test(name)) {
+    throw new TypeError(
+      `Topic name must be 1 to 255 characters without white space: current value is ${JSON.stringify(name)}`,
+    );
+  }
+}

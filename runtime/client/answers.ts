@@ -1,0 +1,74 @@
+/**
+ * The answer of a call that turned out to be a stream: an exchange's bytes, decoded.
+ *
+ * @module
+ */
+
+import type { Marshal } from "../codec/codec.ts";
+import type { MuonError } from "../errors.ts";
+import type { Metadata } from "../metadata.ts";
+import type { Exchange } from "../transport/transport.ts";
+import type { Answers } from "./pending_call.ts";
+
+/**
+ * Decodes an exchange's messages.
+ *
+ * @param exchange The stream on the wire.
+ * @param marshal Reads its items.
+ * @param place Adds to an error where it happened.
+ */
+export function decodeAnswers(
+  exchange: Exchange,
+  marshal: Marshal,
+  place: (error: unknown) => MuonError,
+): Answers {
+  const trailer = exchange.trailer.catch((error) => {
+    throw place(error);
+  });
+  // Whoever iterates sees the failure; the trailer is extra, and must not end the process because nobody wants it.
+  trailer.catch(() => {});
+  return {
+    trailer,
+    cancel: (error) => exchange.cancel(error),
+    async *[Symbol.asyncIterator]() {
+      try {
+        for await (const body of exchange.messages) yield marshal.decode(body);
+      } catch (error) {
+        throw place(error);
+      }
+    },
+  };
+}
+
+/** Sends the items of an input stream, then says that there are no more. A source that fails cancels the call. */
+export async function pump(
+  source: AsyncIterable<unknown>,
+  { exchange, marshal, failed }: {
+    readonly exchange: Exchange;
+    readonly marshal: Marshal;
+    readonly failed: (error: unknown) => void;
+  },
+): Promise<void> {
+  const items = source[Symbol.asyncIterator]();
+  let over = false;
+  const stop = () => {
+    if (over) return;
+    over = true;
+    void Promise.resolve(items.return?.()).catch(() => {});
+  };
+  // The server may answer, or fail, before it has read everything: then the source is not read on.
+  exchange.trailer.then(stop, stop);
+  try {
+    while (!over) {
+      const item = await items.next();
+      if (item.done || over) break;
+      const credit = exchange.send(marshal.encode(item.value));
+      if (credit !== undefined) await credit;
+    }
+    if (!over) exchange.end();
+    over = true;
+  } catch (error) {
+    if (!over) failed(error);
+    stop();
+  }
+}

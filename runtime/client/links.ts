@@ -1,0 +1,161 @@
+/**
+ * The links a client has: one a transport and address, dialled when first wanted, shared by every service behind it.
+ *
+ * @module
+ */
+
+import { MuonError } from "../errors.ts";
+import type { Node } from "../record.ts";
+import type { Accept, Link, Transport } from "../transport/transport.ts";
+
+interface Dialling {
+  readonly link: Promise<Link>;
+  readonly controller: AbortController;
+  waiting: number;
+}
+
+/** Keeps links open. */
+export class Links implements AsyncDisposable {
+  readonly #transports: readonly Transport[];
+  readonly #accept: Accept | undefined;
+  readonly #open = new Map<string, Link>();
+  readonly #all = new Set<Link>();
+  readonly #dialling = new Map<string, Dialling>();
+  #closed = false;
+
+  /**
+   * @param transports In the order they are preferred.
+   * @param accept Takes the calls that the other ends make.
+   */
+  constructor(transports: readonly Transport[], accept?: Accept) {
+    this.#transports = transports;
+    this.#accept = accept;
+  }
+
+  /**
+   * The transport by which a node is called: the first that speaks what the node does.
+   *
+   * @throws {MuonError} `unavailable`, if none does; the detail names both sides.
+   */
+  transport(node: Node, name?: string): Transport {
+    const usable = name === undefined
+      ? this.#transports
+      : this.#transports.filter((transport) => transport.name === name);
+    if (usable.length === 0) {
+      throw new MuonError("invalid_argument", `There is no transport "${name}"; there is ${this.#names()}`, {
+        id: "muon.client",
+        notRun: true,
+      });
+    }
+    const found = usable.find((transport) => transport.speaks(node));
+    if (found !== undefined) return found;
+    throw new MuonError(
+      "unavailable",
+      `No transport reaches the node: it speaks ${
+        node.metadata.muon ?? node.metadata.protocol ?? "nothing muon knows"
+      }, and this process has ${usable.map((transport) => transport.name).join(", ")}`,
+      { id: "muon.client", notRun: true, where: { node: node.id, address: node.address } },
+    );
+  }
+
+  /** The open link to a node; `undefined` if it has to be dialled. */
+  open(node: Node, transport: Transport): Link | undefined {
+    const link = this.#open.get(keyOf(node, transport));
+    return link !== undefined && link.accepting ? link : undefined;
+  }
+
+  /** A link to a node, dialled if there is none. All who want it at a time share one attempt; a failure is not kept. */
+  async connect(node: Node, transport: Transport, signal?: AbortSignal): Promise<Link> {
+    const existing = this.open(node, transport);
+    if (existing !== undefined) return existing;
+    if (this.#closed) {
+      throw new MuonError("unavailable", "The client is closed", { id: "muon.client", notRun: true });
+    }
+    const key = keyOf(node, transport);
+    let dialling = this.#dialling.get(key);
+    if (dialling === undefined) {
+      const controller = new AbortController();
+      dialling = { link: this.#dial(key, { node, transport, controller }), controller, waiting: 0 };
+      // Those who wait see a failure; this keeps it from counting as unhandled when all of them have gone.
+      dialling.link.catch(() => {});
+      this.#dialling.set(key, dialling);
+    }
+    dialling.waiting++;
+    try {
+      return await untilAborted(dialling.link, signal);
+    } finally {
+      dialling.waiting--;
+      if (dialling.waiting === 0) dialling.controller.abort();
+    }
+  }
+
+  async #dial(
+    key: string,
+    { node, transport, controller }: {
+      readonly node: Node;
+      readonly transport: Transport;
+      readonly controller: AbortController;
+    },
+  ): Promise<Link> {
+    try {
+      const link = await transport.dial(node, { signal: controller.signal, accept: this.#accept });
+      if (this.#closed) {
+        await link[Symbol.asyncDispose]();
+        throw new MuonError("unavailable", "The client is closed", { id: "muon.client", notRun: true });
+      }
+      this.#open.set(key, link);
+      this.#all.add(link);
+      void link.closed.then(() => {
+        this.#all.delete(link);
+        if (this.#open.get(key) === link) this.#open.delete(key);
+      });
+      return link;
+    } catch (error) {
+      const where = { node: node.id, address: node.address };
+      if (error instanceof MuonError) throw error.at(where);
+      throw new MuonError(
+        "unavailable",
+        `Cannot connect: ${error instanceof Error ? error.message : error}`,
+        {
+          id: "muon.client",
+          where,
+          notRun: true,
+          cause: error,
+        },
+      );
+    } finally {
+      this.#dialling.delete(key);
+    }
+  }
+
+  #names(): string {
+    return this.#transports.map((transport) => transport.name).join(", ") || "none";
+  }
+
+  /** Lets the calls finish that are under way, until the signal. */
+  async drain(signal: AbortSignal): Promise<void> {
+    await Promise.all([...this.#all].map((link) => link.drain(signal)));
+  }
+
+  /** Closes every link. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closed = true;
+    for (const { controller } of this.#dialling.values()) controller.abort();
+    await Promise.all([...this.#all].map((link) => link[Symbol.asyncDispose]()));
+  }
+}
+
+function keyOf(node: Node, transport: Transport): string {
+  return `${transport.name} ${node.metadata.secure === "true" ? "tls " : ""}${node.address}`;
+}
+
+/** A promise's outcome, or the signal's reason if that comes first. */
+export function untilAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return promise;
+  return new Promise((resolve, reject) => {
+    if (signal.aborted) return reject(signal.reason);
+    const abort = () => reject(signal.reason);
+    signal.addEventListener("abort", abort, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
+  });
+}

@@ -1,0 +1,155 @@
+/**
+ * What is called: from the strings a client has to the endpoint's name on the wire.
+ *
+ * @module
+ */
+
+import type { CallOptions } from "../call.ts";
+import { endpointOf, type Kind, type ServiceDefinition } from "../definition.ts";
+import type { PickContext } from "../filter.ts";
+import { Metadata } from "../metadata.ts";
+import type { ServiceRecord } from "../record.ts";
+import type { CallHead } from "../transport/transport.ts";
+
+/** An endpoint as a call needs it. */
+export interface Route {
+  /** Its name on the wire. */
+  readonly endpoint: string;
+  /** Whether it may be run twice. */
+  readonly idempotent: boolean;
+  /** Which side streams, where that is known. */
+  readonly kind: Kind | undefined;
+  /** Time for a call in ms, if the definition says so. */
+  readonly timeout: number | undefined;
+}
+
+/**
+ * An endpoint that a client calls, by the member's name or by the endpoint's. A type-only client knows two strings,
+ * the service and the member; an overridden name, and whether the endpoint is idempotent, stand in the record.
+ */
+export class Target {
+  /** Service that is called. */
+  readonly service: string;
+  /** The endpoint's name as far as it can be told without the record. */
+  readonly endpoint: string;
+  /** What a pick is told where a call has no options of its own. */
+  readonly pick: PickContext;
+  readonly #member: string | undefined;
+  readonly #known: Route | undefined;
+  readonly #routes = new WeakMap<ServiceRecord, Route>();
+  #record: ServiceRecord | undefined;
+  #route: Route | undefined;
+  #head: CallHead | undefined;
+
+  /** @param what The service with a `member`, or with the `endpoint`'s own name; a definition, where there is one. */
+  constructor(
+    what: {
+      readonly service: string;
+      readonly member?: string;
+      readonly endpoint?: string;
+      readonly definition?: ServiceDefinition;
+    },
+  ) {
+    this.service = what.service;
+    this.#member = what.member;
+    const defined = what.definition?.endpoints.find((endpoint) =>
+      what.member === undefined ? endpoint.name === what.endpoint : endpoint.member === what.member
+    );
+    this.endpoint = defined?.name ?? what.endpoint ?? endpointOf(what.service, what.member ?? "");
+    if (defined !== undefined) {
+      this.#known = {
+        endpoint: defined.name,
+        idempotent: defined.idempotent,
+        kind: defined.kind,
+        timeout: defined.timeout,
+      };
+    }
+    this.pick = { service: this.service, endpoint: this.endpoint, filters: [], tried: [] };
+  }
+
+  /** The endpoint as the record of the picked node tells it. */
+  route(record: ServiceRecord | undefined): Route {
+    if (this.#known !== undefined) return this.#known;
+    if (record === undefined) return this.#computed();
+    if (record === this.#record) return this.#route!;
+    let route = this.#routes.get(record);
+    if (route === undefined) {
+      route = this.#lookUp(record);
+      this.#routes.set(record, route);
+    }
+    this.#record = record;
+    return this.#route = route;
+  }
+
+  /** The head of a call without metadata; the same object again where it is the same, so that a link may know it. */
+  head(route: Route, contentType: string, timeout: number): CallHead {
+    const head = this.#head;
+    if (
+      head !== undefined && head.endpoint === route.endpoint && head.timeout === timeout &&
+      head.contentType === contentType && head.idempotent === route.idempotent
+    ) {
+      return head;
+    }
+    return this.#head = {
+      service: this.service,
+      endpoint: route.endpoint,
+      metadata: Metadata.EMPTY,
+      contentType,
+      timeout,
+      idempotent: route.idempotent,
+    };
+  }
+
+  #lookUp(record: ServiceRecord): Route {
+    const found = record.endpoints.find((endpoint) =>
+      this.#member === undefined ? endpoint.name === this.endpoint : endpoint.metadata.member === this.#member
+    );
+    if (found === undefined) return this.#computed();
+    const { kind, idempotent, timeout } = found.metadata;
+    return {
+      endpoint: found.name,
+      idempotent: idempotent === "true",
+      kind: isKind(kind) ? kind : undefined,
+      timeout: timeout === undefined || !(Number(timeout) > 0) ? undefined : Number(timeout),
+    };
+  }
+
+  #computed(): Route {
+    return { endpoint: this.endpoint, idempotent: false, kind: undefined, timeout: undefined };
+  }
+}
+
+function isKind(kind: string | undefined): kind is Kind {
+  return kind === "unary" || kind === "server" || kind === "client" || kind === "bidi";
+}
+
+/**
+ * Checks a call's options: an unknown one, or one of the wrong type, is a mistake that would otherwise pass unseen.
+ *
+ * @throws {TypeError | RangeError} That names the option and its value.
+ */
+export function checkOptions(options: CallOptions): void {
+  for (const key of Object.keys(options)) {
+    if (!OPTIONS.includes(key)) {
+      throw new TypeError(`Unknown call option "${key}"; there are ${OPTIONS.join(", ")}`);
+    }
+  }
+  const { timeout, retries } = options;
+  if (timeout !== undefined && !(typeof timeout === "number" && timeout > 0)) {
+    throw new RangeError(`Call option "timeout" must be a number of ms above 0: current value is ${timeout}`);
+  }
+  if (retries !== undefined && !(Number.isInteger(retries) && retries >= 0)) {
+    throw new RangeError(`Call option "retries" must be a whole number from 0: current value is ${retries}`);
+  }
+}
+
+const OPTIONS: readonly string[] = [
+  "timeout",
+  "signal",
+  "metadata",
+  "retries",
+  "address",
+  "filters",
+  "contentType",
+  "transport",
+];

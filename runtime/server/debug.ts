@@ -1,0 +1,157 @@
+/**
+ * What every service tells of itself: `Debug.Health`, `Debug.Stats`, `Debug.Describe`.
+ *
+ * @module
+ */
+
+import type { EndpointDefinition, ServiceDefinition } from "../definition.ts";
+import { RESERVED_HANDLER } from "../definition.ts";
+import { jsonSchema } from "../schema.ts";
+import type { ServiceEntry, TableEntry } from "./table.ts";
+
+/** What `Debug` says of the process. */
+export interface DebugInfo {
+  /** Id of the node. */
+  readonly node: string;
+  /** When the process started, in ms since the epoch. */
+  readonly started: number;
+  /** The time now, in ms since the epoch. */
+  now(): number;
+  /** `ok` while it takes calls, else why not: `starting`, `stopping`. */
+  health(): string;
+}
+
+/** Answer of `Debug.Health`. */
+export interface Health {
+  /** `ok`, `starting` or `stopping`. */
+  readonly status: string;
+}
+
+/** Answer of `Debug.Stats`. Times are in seconds, as Go Micro's are. */
+export interface Stats {
+  /** Now, in s since the epoch. */
+  readonly timestamp: number;
+  /** Start of the process, in s since the epoch. */
+  readonly started: number;
+  /** Seconds since then. */
+  readonly uptime: number;
+  /** Calls of the service. */
+  readonly requests: number;
+  /** Calls that ended with an error. */
+  readonly errors: number;
+  /** Calls that are not over. */
+  readonly inflight: number;
+  /** The same by endpoint. */
+  readonly endpoints: Readonly<Record<string, { requests: number; errors: number; inflight: number }>>;
+}
+
+/** Answer of `Debug.Describe`. */
+export interface Description {
+  /** Name of the service. */
+  readonly name: string;
+  /** Its version. */
+  readonly version: string;
+  /** Id of the node that answers. */
+  readonly node: string;
+  /** What can be called. */
+  readonly endpoints: readonly EndpointDescription[];
+  /** What it listens for. */
+  readonly subscriptions: readonly {
+    readonly topic: string;
+    readonly queue?: string;
+    readonly event: Record<string, unknown>;
+  }[];
+}
+
+/** One endpoint, as `Debug.Describe` tells it. */
+export interface EndpointDescription {
+  /** Its name. */
+  readonly name: string;
+  /** The member a typed client calls it by. */
+  readonly member: string;
+  /** Which side streams, where that is known. */
+  readonly kind?: string;
+  /** Whether it may be run twice. */
+  readonly idempotent: boolean;
+  /** For people. */
+  readonly description?: string;
+  /** JSON Schema (draft 2020-12) of the input; `{}` where there is none. */
+  readonly input: Record<string, unknown>;
+  /** JSON Schema of the output. */
+  readonly output: Record<string, unknown>;
+  /** Why a schema is `{}`. */
+  readonly notes?: readonly string[];
+}
+
+/**
+ * The `Debug` endpoints of a service. They are not in the record, and interceptors do not stand around them.
+ */
+export function* debugEntries(service: ServiceEntry, info: DebugInfo): Iterable<[string, TableEntry]> {
+  const answers: Record<string, () => unknown> = {
+    Health: (): Health => ({ status: info.health() }),
+    Stats: () => stats(service, info),
+    Describe: () => describe(service.definition, info.node),
+  };
+  for (const [member, answer] of Object.entries(answers)) {
+    const name = `${RESERVED_HANDLER}.${member}`;
+    yield [name, {
+      definition: { name, member, kind: "unary", idempotent: true },
+      service: service.definition,
+      handle: answer,
+      stats: { requests: 0, errors: 0, inflight: 0 },
+    }];
+  }
+}
+
+function stats(service: ServiceEntry, info: DebugInfo): Stats {
+  const endpoints: Record<string, { requests: number; errors: number; inflight: number }> = {};
+  const total = { requests: 0, errors: 0, inflight: 0 };
+  for (const [name, entry] of service.endpoints) {
+    if (name.startsWith(`${RESERVED_HANDLER}.`)) continue;
+    endpoints[name] = { ...entry.stats };
+    total.requests += entry.stats.requests;
+    total.errors += entry.stats.errors;
+    total.inflight += entry.stats.inflight;
+  }
+  const now = info.now();
+  return {
+    timestamp: Math.floor(now / 1000),
+    started: Math.floor(info.started / 1000),
+    uptime: Math.floor((now - info.started) / 1000),
+    ...total,
+    endpoints,
+  };
+}
+
+function describe(definition: ServiceDefinition, node: string): Description {
+  return {
+    name: definition.name,
+    version: definition.version,
+    node,
+    endpoints: definition.endpoints.map(describeEndpoint),
+    subscriptions: definition.subscriptions.map((subscription) => ({
+      topic: subscription.topic,
+      ...(subscription.queue === undefined ? {} : { queue: subscription.queue }),
+      event: jsonSchema(subscription.input, "input").schema,
+    })),
+  };
+}
+
+function describeEndpoint(endpoint: EndpointDefinition): EndpointDescription {
+  const input = jsonSchema(endpoint.input, "input");
+  const output = jsonSchema(endpoint.output, "output");
+  const notes = [
+    ...(input.note === undefined ? [] : [`input: ${input.note}`]),
+    ...(output.note === undefined ? [] : [`output: ${output.note}`]),
+  ];
+  return {
+    name: endpoint.name,
+    member: endpoint.member,
+    ...(endpoint.kind === undefined ? {} : { kind: endpoint.kind }),
+    idempotent: endpoint.idempotent,
+    ...(endpoint.description === undefined ? {} : { description: endpoint.description }),
+    input: input.schema,
+    output: output.schema,
+    ...(notes.length === 0 ? {} : { notes }),
+  };
+}

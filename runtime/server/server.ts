@@ -1,0 +1,263 @@
+/**
+ * Server: takes calls that transports hand it, finds their handler, and answers.
+ *
+ * @module
+ */
+
+import type { Codecs } from "../codec/codecs.ts";
+import type { Marshal } from "../codec/codec.ts";
+import type { Clock } from "../clock.ts";
+import type { ServiceDefinition } from "../definition.ts";
+import { MuonError } from "../errors.ts";
+import type { Interceptor } from "../interceptor.ts";
+import type { Logger } from "../log.ts";
+import type { Accept, Incoming } from "../transport/transport.ts";
+import { debugEntries, type DebugInfo } from "./debug.ts";
+import { type Outgoing, ServerCall, type ServerCallHost } from "./server_call.ts";
+import { isPromise, isStream, type ServiceEntry, serviceEntry, type TableEntry } from "./table.ts";
+
+/** Options of {@link createServer}. */
+export interface ServerOptions {
+  /** Time. */
+  readonly clock: Clock;
+  /** How inputs and outputs are written. */
+  readonly codecs: Codecs;
+  /** Makes the calls of handlers. */
+  readonly outgoing: Outgoing;
+  /** Log. */
+  readonly log: Logger;
+  /** Stand around every handler, outermost first. @default {[]} */
+  readonly interceptors?: readonly Interceptor[];
+  /** What `Debug` says of the process. */
+  readonly debug: DebugInfo;
+}
+
+/** Takes calls and answers them. */
+export interface Server {
+  /** To be given to transports: takes their calls. */
+  readonly accept: Accept;
+  /** The services it serves. */
+  readonly services: readonly ServiceEntry[];
+  /**
+   * Serves a service.
+   *
+   * @throws {TypeError} If a service of that name is served already, or the implementation lacks a member.
+   */
+  handle(definition: ServiceDefinition, implementation: object): void;
+}
+
+/**
+ * Makes a server. It listens nowhere by itself: transports hand it calls.
+ *
+ * @example
+ * ```ts
+ * const server = createServer({ clock, codecs, outgoing, log, debug });
+ * server.handle(definition, { hello: ({ name }) => ({ greeting: `Hello ${name}` }) });
+ * host.mount(transport.protocol(server.accept));
+ * ```
+ */
+export function createServer(options: ServerOptions): Server {
+  const { codecs, log } = options;
+  const services = new Map<string, ServiceEntry>();
+  const host: ServerCallHost = { clock: options.clock, outgoing: options.outgoing, log };
+
+  function accept(call: Incoming): void {
+    const { head } = call;
+    const entry = services.get(head.service)?.endpoints.get(head.endpoint);
+    if (entry === undefined) return call.fail(unknownEndpoint(head.service, head.endpoint));
+    const marshal = codecs.find(head.contentType);
+    if (marshal === undefined) return call.fail(codecs.unknown(head.contentType));
+
+    const { stats } = entry;
+    stats.requests++;
+    stats.inflight++;
+    let context: ServerCall | undefined;
+    try {
+      const { body } = call;
+      context = new ServerCall(host, {
+        definition: entry.service,
+        endpoint: head.endpoint,
+        kind: entry.definition.kind,
+        input: body === undefined ? inputs(call, marshal) : inputOf(entry, marshal, body),
+        metadata: head.metadata,
+        carrier: call,
+      });
+      const output = entry.handle(context);
+      if (isPromise(output)) {
+        const bound = context;
+        output.then(
+          (value) => answer(call, entry, { marshal, context: bound, output: value }),
+          (error) => fail(call, entry, { error, context: bound }),
+        );
+      } else {
+        answer(call, entry, { marshal, context, output });
+      }
+    } catch (error) {
+      fail(call, entry, { error, context });
+    }
+  }
+
+  /** A method that takes a stream gets one of a single item where the caller sent a single value. */
+  function inputOf(entry: TableEntry, marshal: Marshal, body: Uint8Array): unknown {
+    const value = marshal.decode(body);
+    const { kind } = entry.definition;
+    return kind === "client" || kind === "bidi" ? single(value) : value;
+  }
+
+  function answer(
+    call: Incoming,
+    entry: TableEntry,
+    { marshal, context, output }: {
+      readonly marshal: Marshal;
+      readonly context: ServerCall;
+      readonly output: unknown;
+    },
+  ): void {
+    if (isStream(output)) {
+      void stream(call, entry, { marshal, context, output });
+      return;
+    }
+    let body: Uint8Array;
+    try {
+      body = marshal.encode(output);
+    } catch (error) {
+      return fail(call, entry, { error: unencodable(entry, error), context });
+    }
+    entry.stats.inflight--;
+    call.reply(body, context.trailer);
+  }
+
+  async function stream(
+    call: Incoming,
+    entry: TableEntry,
+    { marshal, context, output }: {
+      readonly marshal: Marshal;
+      readonly context: ServerCall;
+      readonly output: AsyncIterable<unknown>;
+    },
+  ): Promise<void> {
+    const items = output[Symbol.asyncIterator]();
+    let finished = false;
+    const stop = () => {
+      // A generator that waits for something of its own would never see that its caller is gone. What it throws when
+      // it is closed has nobody to go to but the log.
+      if (!finished) {
+        finished = true;
+        void Promise.resolve(items.return?.()).catch((error) =>
+          log.warn("stream failed while closing", { error })
+        );
+      }
+    };
+    const { signal } = call;
+    signal.addEventListener("abort", stop, { once: true });
+    if (signal.aborted) stop();
+    try {
+      while (!finished) {
+        const { done, value } = await items.next();
+        if (done || call.over) break;
+        let body: Uint8Array;
+        try {
+          body = marshal.encode(value);
+        } catch (error) {
+          throw unencodable(entry, error);
+        }
+        const credit = call.send(body);
+        if (credit !== undefined) await credit;
+      }
+      entry.stats.inflight--;
+      if (!call.over) call.end(context.trailer);
+      stop();
+    } catch (error) {
+      fail(call, entry, { error, context });
+      stop();
+    } finally {
+      finished = true;
+      signal.removeEventListener("abort", stop);
+    }
+  }
+
+  function fail(
+    call: Incoming,
+    entry: TableEntry,
+    { error, context }: { readonly error: unknown; readonly context: ServerCall | undefined },
+  ): void {
+    entry.stats.inflight--;
+    entry.stats.errors++;
+    const failure = asReply(error, entry.service.name);
+    if (failure.status === "internal") {
+      log.error("handler failed", { service: entry.service.name, endpoint: entry.definition.name, error });
+    }
+    call.fail(failure, context?.trailer);
+  }
+
+  function unknownEndpoint(service: string, endpoint: string): MuonError {
+    const known = services.get(service);
+    if (known === undefined) {
+      return new MuonError(
+        "not_found",
+        `This node does not serve "${service}"; it serves ${[...services.keys()].join(", ") || "nothing"}`,
+        { id: "muon.server", notRun: true },
+      );
+    }
+    const names = [...known.endpoints.keys()].filter((name) => !name.startsWith("Debug."));
+    return new MuonError(
+      "not_found",
+      `Service "${service}" has no endpoint "${endpoint}"; it has ${
+        names.join(", ") || "none"
+      }. A public method is an ` +
+        `endpoint once it is decorated with @Method`,
+      { id: service, notRun: true },
+    );
+  }
+
+  return {
+    accept,
+    get services() {
+      return [...services.values()];
+    },
+    handle(definition, implementation) {
+      if (services.has(definition.name)) {
+        throw new TypeError(
+          `Cannot serve "${definition.name}" twice in one process: give one of them another name or version of its own process`,
+        );
+      }
+      const entry = serviceEntry(definition, implementation, { interceptors: options.interceptors ?? [] });
+      const endpoints = new Map(entry.endpoints);
+      const all = { definition, endpoints };
+      for (const [name, debug] of debugEntries(all, options.debug)) endpoints.set(name, debug);
+      services.set(definition.name, all);
+    },
+  };
+}
+
+/** The items of an input stream, decoded. */
+async function* inputs(call: Incoming, marshal: Marshal): AsyncGenerator<unknown, void> {
+  for await (const body of call.messages) yield marshal.decode(body);
+}
+
+async function* single(value: unknown): AsyncGenerator<unknown, void> {
+  yield value;
+}
+
+function unencodable(entry: TableEntry, cause: unknown): MuonError {
+  const message = cause instanceof Error ? cause.message : String(cause);
+  return new MuonError("internal", `Cannot encode the output of ${entry.definition.name}: ${message}`, {
+    cause,
+  });
+}
+
+/**
+ * The error as its caller gets it: under the service's name where the thrower gave none, and never as one that a
+ * caller may take for "did not run", which is true only of calls that the failed one made itself.
+ */
+export function asReply(thrown: unknown, service: string): MuonError {
+  const error = MuonError.from(thrown);
+  if (error.id !== "muon" && !error.notRun) return error;
+  return new MuonError(error.status, error.detail, {
+    id: error.id === "muon" ? service : error.id,
+    code: error.code,
+    where: error.where,
+    cause: error,
+    ...(error.details === undefined ? {} : { details: error.details }),
+  });
+}

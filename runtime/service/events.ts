@@ -1,0 +1,219 @@
+/**
+ * Events: from a broker's delivery to a subscribing handler, and from `publish` to the broker.
+ *
+ * @module
+ */
+
+import type { Broker, Delivery, Message, Verdict } from "../broker/broker.ts";
+import type { PublishOptions, Receipt } from "../call.ts";
+import type { Codecs } from "../codec/codecs.ts";
+import { type Topic, Values } from "../context.ts";
+import { checkTopicName, type ServiceDefinition, type SubscriptionDefinition } from "../definition.ts";
+import { uuid } from "../entropy.ts";
+import { MuonError } from "../errors.ts";
+import { type Handler, intercept, type Interceptor, type Invocation } from "../interceptor.ts";
+import type { Logger } from "../log.ts";
+import { isKey, isValue, Metadata } from "../metadata.ts";
+import type { System } from "../platform.ts";
+import { validate } from "../schema.ts";
+import { type Parent, ServerCall, type ServerCallHost } from "../server/server_call.ts";
+import { memberOf } from "../server/table.ts";
+
+/** How events are written where a publication does not say: what Go Micro reads. */
+export const EVENT_CONTENT_TYPE = "application/json";
+
+/** What an event handler is made of. */
+export interface EventHandlerOptions {
+  /** The service that subscribes. */
+  readonly definition: ServiceDefinition;
+  /** Its subscription. */
+  readonly subscription: SubscriptionDefinition;
+  /** The object that has the member. */
+  readonly implementation: object;
+  /** Ways of reading. */
+  readonly codecs: Codecs;
+  /** What the handler's context needs. */
+  readonly host: ServerCallHost;
+  /** Stand around the handler, outermost first. */
+  readonly interceptors: readonly Interceptor[];
+}
+
+/**
+ * What handles the deliveries of a subscription. An event that cannot be read, or does not fit the schema, will not
+ * do better the next time: it goes to the dead letters. A handler that throws is asked again by the broker's rules.
+ */
+export function eventHandler(options: EventHandlerOptions): (delivery: Delivery) => Promise<Verdict> {
+  const { definition, subscription, codecs, host } = options;
+  const method = memberOf(definition, options.implementation, subscription.member);
+  const what = `event on ${subscription.topic}`;
+  const handle: Handler = intercept(options.interceptors, async (invocation) => {
+    const { input } = subscription;
+    const event = input === undefined ? invocation.input : await validate(input, invocation.input, what);
+    return await method(event, invocation.context!);
+  });
+  const log = host.log.with({ service: definition.name, topic: subscription.topic });
+
+  return async (delivery) => {
+    let call: ServerCall;
+    try {
+      call = new ServerCall(host, {
+        definition,
+        endpoint: subscription.topic,
+        kind: "event",
+        input: decode(delivery.message, codecs),
+        metadata: metadataOf(delivery.message.header),
+        carrier: { peer: { address: "broker" }, deadline: undefined, signal: delivery.signal },
+      });
+    } catch (error) {
+      return refuse(log, delivery, error);
+    }
+    try {
+      return verdict(await handle(call));
+    } catch (error) {
+      if (error instanceof MuonError && error.status === "invalid_argument") {
+        return refuse(log, delivery, error);
+      }
+      log.warn("event handler failed", { id: delivery.message.id, attempt: delivery.attempt, error });
+      throw error;
+    }
+  };
+}
+
+/** Options of {@link Publisher}. */
+export interface PublisherOptions {
+  /** Takes the messages. */
+  readonly broker: Broker;
+  /** Ways of writing. */
+  readonly codecs: Codecs;
+  /** Ids and time. */
+  readonly system: System;
+  /** Stand around a publication, outermost first. */
+  readonly interceptors: readonly Interceptor[];
+}
+
+/** Publishes events. */
+export class Publisher {
+  readonly #options: PublisherOptions;
+
+  constructor(options: PublisherOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Publishes an event.
+   *
+   * @throws {TypeError} If the topic's name is none.
+   * @throws {MuonError} `invalid_argument`, if the event does not fit the topic's schema or cannot be written; what the
+   * broker throws, if it does not take the message on.
+   */
+  async publish(
+    topic: string | Topic,
+    event: unknown,
+    options: PublishOptions & { readonly parent?: Parent | undefined } = {},
+  ): Promise<Receipt> {
+    const { system, interceptors } = this.#options;
+    const name = typeof topic === "string" ? topic : topic.name;
+    checkTopicName(name);
+    const own = Metadata.from(options.metadata);
+    const signal = options.signal ?? options.parent?.signal;
+    signal?.throwIfAborted();
+    const invocation: Invocation = {
+      side: "client",
+      kind: "event",
+      service: "",
+      endpoint: name,
+      input: event,
+      metadata: options.parent === undefined ? own : options.parent.forwarded.with(own),
+      values: new Values(),
+      signal: signal ?? NEVER,
+      deadline: undefined,
+      attempt: 0,
+      node: undefined,
+      context: undefined,
+    };
+    const id = uuid(system.entropy);
+    const handle = intercept(interceptors, (final) => this.#send(final, { id, topic, options }));
+    return await handle(invocation) as Receipt;
+  }
+
+  async #send(
+    invocation: Invocation,
+    { id, topic, options }: {
+      readonly id: string;
+      readonly topic: string | Topic;
+      readonly options: PublishOptions;
+    },
+  ): Promise<Receipt> {
+    const { broker, codecs } = this.#options;
+    const name = invocation.endpoint;
+    const schema = typeof topic === "string" ? undefined : topic.schema;
+    // What is sent is the event as it was given: a subscriber parses it once, with defaults and brands of its own.
+    if (schema !== undefined) await validate(schema, invocation.input, `event for ${name}`);
+    const contentType = options.contentType ?? EVENT_CONTENT_TYPE;
+    const marshal = codecs.find(contentType);
+    if (marshal === undefined) throw codecs.unknown(contentType);
+    const message: Message = {
+      id,
+      header: {
+        ...invocation.metadata.toJSON(),
+        "Content-Type": contentType,
+        "Micro-Topic": name,
+        "Micro-Id": id,
+      },
+      body: encode(() => marshal.encode(invocation.input), name),
+      key: options.key,
+    };
+    return await broker.publish(name, message, { signal: options.signal });
+  }
+}
+
+const NEVER: AbortSignal = new AbortController().signal;
+
+/** A copy: brokers keep bodies, and an encoder may use its buffer again. */
+function encode(write: () => Uint8Array, topic: string): Uint8Array {
+  try {
+    return write().slice();
+  } catch (cause) {
+    const message = cause instanceof Error ? cause.message : String(cause);
+    throw new MuonError("invalid_argument", `Cannot encode the event for ${topic}: ${message}`, {
+      id: "muon.client",
+      cause,
+    });
+  }
+}
+
+function decode(message: Message, codecs: Codecs): unknown {
+  const contentType = headerOf(message.header, "content-type") ?? EVENT_CONTENT_TYPE;
+  const marshal = codecs.find(contentType);
+  if (marshal === undefined) throw codecs.unknown(contentType);
+  return marshal.decode(message.body);
+}
+
+function headerOf(header: Readonly<Record<string, string>>, name: string): string | undefined {
+  for (const key of Object.keys(header)) if (key.toLowerCase() === name) return header[key];
+  return undefined;
+}
+
+/** What the publisher sent along: the message's headers without those of the wire, and without what is no metadata. */
+function metadataOf(header: Readonly<Record<string, string>>): Metadata {
+  const entries = new Map<string, string>();
+  for (const [name, value] of Object.entries(header)) {
+    const key = name.toLowerCase();
+    if (key === "content-type" || key.startsWith("micro-") || key.startsWith("x-micro-")) continue;
+    if (isKey(key) && isValue(value)) entries.set(key, value);
+  }
+  return Metadata.trusted(entries);
+}
+
+function refuse(log: Logger, delivery: Delivery, error: unknown): Verdict {
+  const { detail } = MuonError.from(error);
+  log.error("event refused", { id: delivery.message.id, reason: detail });
+  return { deadLetter: detail };
+}
+
+function verdict(value: unknown): Verdict {
+  if (typeof value !== "object" || value === null) return undefined;
+  if ("retry" in value && typeof value.retry === "number") return { retry: value.retry };
+  if ("deadLetter" in value && typeof value.deadLetter === "string") return { deadLetter: value.deadLetter };
+  return undefined;
+}

@@ -1,0 +1,156 @@
+/**
+ * Mesh: what a process that only calls has. Typed clients, untyped calls, publications, and the registry.
+ *
+ * @module
+ */
+
+import type { CallOptions, Client, PublishOptions, Receipt, UntypedCall } from "../call.ts";
+import { RpcClient } from "../client/client.ts";
+import { createProxy } from "../client/proxy.ts";
+import { Target } from "../client/target.ts";
+import type { Caller, Topic } from "../context.ts";
+import { checkServiceName, type ServiceDefinition } from "../definition.ts";
+import { fixedPolicy, type PolicyProvider } from "../policy.ts";
+import type { Registry } from "../registry/registry.ts";
+import type { StandardSchemaV1 } from "../schema.ts";
+import type { Outgoing, Parent } from "../server/server_call.ts";
+import type { Accept } from "../transport/transport.ts";
+import type { Assembler, Components } from "./components.ts";
+import { Publisher } from "./events.ts";
+import { readSettings } from "./flags.ts";
+import type { MeshOptions } from "./options.ts";
+
+/**
+ * Calls services and publishes events. Disposing it ends what is under way and closes its links.
+ *
+ * @example
+ * ```ts
+ * await using mesh = await connect();
+ * const greeter = mesh.client<Greeter>("greeter");
+ * ```
+ */
+export interface Mesh extends Caller, AsyncDisposable {
+  /** The registry in use. */
+  readonly registry: Registry;
+}
+
+/** Endpoints remembered by name: more than any mesh has, and a bound for a gateway that is asked for anything. */
+const MAX_TARGETS = 10_000;
+
+/** The one implementation of {@link Mesh}; a service has one inside. */
+export class MeshCore implements Mesh, Outgoing {
+  readonly #components: Components;
+  readonly #client: RpcClient;
+  readonly #publisher: Publisher;
+  readonly #targets = new Map<string, Target>();
+
+  constructor(components: Components, options: MeshOptions, accept?: Accept) {
+    this.#components = components;
+    const { system, codecs, broker, log } = components;
+    this.#client = new RpcClient({
+      system,
+      codecs,
+      selector: components.selector,
+      transports: components.transports,
+      policy: policyOf(options.policy),
+      interceptors: options.callInterceptors ?? [],
+      attemptInterceptors: options.attemptInterceptors ?? [],
+      onUnobservedError: options.onUnobservedError ??
+        ((error) => log.error("a call failed and nobody awaited it", { error: error.message })),
+      ...(options.contentType === undefined ? {} : { contentType: options.contentType }),
+      ...(accept === undefined ? {} : { accept }),
+    });
+    this.#publisher = new Publisher({ broker, codecs, system, interceptors: options.callInterceptors ?? [] });
+  }
+
+  get registry(): Registry {
+    return this.#components.registry;
+  }
+
+  client<T>(service: string | ServiceDefinition<T>, parent?: Parent): Client<T> {
+    checkServiceName(typeof service === "string" ? service : service.name);
+    return createProxy<T>(service, {
+      target: (name, member, definition) =>
+        definition === undefined
+          ? this.#target(`${name} .${member}`, { service: name, member })
+          : new Target({ service: name, member, definition }),
+      call: (target, input, options) => this.#client.call(target, input, { options, parent }),
+    });
+  }
+
+  call<T = unknown>(
+    service: string,
+    endpoint: string,
+    input?: unknown,
+    options?: CallOptions,
+  ): UntypedCall<T> {
+    return this.callFrom<T>(undefined, { service, endpoint, input, options });
+  }
+
+  callFrom<T>(parent: Parent | undefined, call: {
+    readonly service: string;
+    readonly endpoint: string;
+    readonly input: unknown;
+    readonly options: CallOptions | undefined;
+  }): UntypedCall<T> {
+    const { service, endpoint, input, options } = call;
+    checkServiceName(service);
+    if (typeof endpoint !== "string" || !/^[^.\s]+\.[^.\s]+$/.test(endpoint)) {
+      throw new TypeError(
+        `Endpoint must be Handler.Method, as "Greeter.Hello": current value is ${String(endpoint)}`,
+      );
+    }
+    const target = this.#target(`${service} ${endpoint}`, { service, endpoint });
+    return this.#client.call(target, input, { options, parent });
+  }
+
+  publish<S extends StandardSchemaV1>(
+    topic: Topic<S> | string,
+    event: unknown,
+    options?: PublishOptions & { readonly parent?: Parent },
+  ): Promise<Receipt> {
+    return this.#publisher.publish(topic as string | Topic, event, options);
+  }
+
+  /** Lets the calls under way finish, until the signal. */
+  drain(signal: AbortSignal): Promise<void> {
+    return this.#client.drain(signal);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#client[Symbol.asyncDispose]();
+    for (const owned of this.#components.owned) await owned[Symbol.asyncDispose]();
+  }
+
+  #target(key: string, what: ConstructorParameters<typeof Target>[0]): Target {
+    let target = this.#targets.get(key);
+    if (target === undefined) {
+      if (this.#targets.size >= MAX_TARGETS) this.#targets.clear();
+      target = new Target(what);
+      this.#targets.set(key, target);
+    }
+    return target;
+  }
+}
+
+/**
+ * Connects a process that only calls. It reads the environment (`MICRO_REGISTRY` …), not the command line.
+ *
+ * @param assembler Chooses the defaults.
+ * @param options What code chooses.
+ */
+export async function connectMesh(assembler: Assembler, options: MeshOptions): Promise<Mesh> {
+  const system = options.system ?? await assembler.system();
+  const { options: settings } = readSettings(system.platform, { args: false, scope: "mesh" });
+  const all = { ...options, ...settings };
+  const components = assembler.assemble(all, {
+    system,
+    advertised: { address: () => undefined, secure: false },
+  });
+  return new MeshCore(components, all);
+}
+
+function policyOf(policy: MeshOptions["policy"]): PolicyProvider {
+  if (policy === undefined) return fixedPolicy();
+  return "call" in policy ? policy as PolicyProvider : fixedPolicy(policy);
+}
