@@ -48,7 +48,6 @@ interface NativeBase64 {
   toBase64?(): string;
 }
 const nativeFrom = (Uint8Array as unknown as { fromBase64?(text: string): Uint8Array }).fromBase64;
-const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}(?:==)?|[A-Za-z0-9+/]{3}=?)?$/;
 
 /**
  * Standard base64 with padding ({@link https://www.rfc-editor.org/rfc/rfc4648#section-4 | RFC 4648 §4}).
@@ -69,7 +68,7 @@ export function toBase64(bytes: Uint8Array): string {
 }
 
 /**
- * The bytes of standard base64; padding may be missing.
+ * The bytes of standard base64; padding may be missing, and ASCII white space is skipped.
  *
  * @throws {SyntaxError} If the text is no base64.
  *
@@ -80,9 +79,18 @@ export function toBase64(bytes: Uint8Array): string {
  */
 export function fromBase64(encoded: string): Uint8Array {
   if (nativeFrom !== undefined) return nativeFrom.call(Uint8Array, encoded);
-  if (!BASE64.test(encoded)) throw new SyntaxError("Cannot decode base64: the text holds other characters");
-  const binary = atob(encoded);
+  const binary = decodeBinary(encoded);
   const bytes = new Uint8Array(binary.length);
   for (let i = 0; i < binary.length; i++) bytes[i] = binary.charCodeAt(i);
   return bytes;
+}
+
+function decodeBinary(encoded: string): string {
+  try {
+    return atob(encoded);
+  } catch (error) {
+    throw new SyntaxError("Cannot decode base64: the text holds other characters, or is cut", {
+      cause: error,
+    });
+  }
 }

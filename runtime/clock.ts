@@ -39,7 +39,7 @@ export interface Clock {
  *
  * @param clock Whose time.
  * @param ms How long, in milliseconds.
- * @param options `signal` ends the wait early; `background` as in {@link Clock.after}.
+ * @param options `signal` ends the wait early; `background` as in {@link Clock.after}. @default {background: false}
  * @throws The signal's reason, once it is aborted.
  *
  * @example

@@ -262,7 +262,7 @@ export class MuonError extends Error {
       ...(this.details === undefined ? {} : { details: this.details }),
     });
     if (this.stack !== undefined) {
-      copy.stack = this.stack.replace(this.message, copy.message);
+      copy.stack = this.stack.replace(this.message, () => copy.message);
     }
     return copy;
   }

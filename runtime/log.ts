@@ -33,6 +33,9 @@ export interface Logger {
 
 const LEVELS: readonly LogLevel[] = ["debug", "info", "warn", "error"];
 const SECRET = /(?:password|passwd|secret|token|authorization|cookie|api[-_]?key|private[-_]?key)/i;
+const BARE = /^[^\s"=\p{C}]+$/u;
+// Line breaks would forge a second line, and escape sequences would steer the terminal.
+const UNPRINTABLE = /[\p{Cc}\p{Zl}\p{Zp}]+/gu;
 
 /**
  * A logger that writes one line each: level, message, `key=value`. The values of keys that sound like a secret
@@ -56,11 +59,11 @@ export function lineLogger(
   const at = (level: LogLevel) => {
     if (LEVELS.indexOf(level) < least) return () => {};
     return (message: string, fields?: LogFields) => {
-      let line = `${level.padEnd(5)} ${oneLine(message)}`;
+      let line = `${level.padEnd(5)} ${message}`;
       for (const [key, value] of Object.entries({ ...base, ...fields })) {
         if (value !== undefined) line += ` ${key}=${SECRET.test(key) ? "[redacted]" : show(value)}`;
       }
-      write(`${line}\n`);
+      write(`${line.replaceAll(UNPRINTABLE, " ")}\n`);
     };
   };
   return {
@@ -83,14 +86,10 @@ export const SILENT: Logger = {
 
 function show(value: unknown): string {
   if (value instanceof Error) return JSON.stringify(value.stack ?? value.message);
-  if (typeof value === "string") return /^[^\s"=]+$/.test(value) ? value : JSON.stringify(value);
+  if (typeof value === "string") return BARE.test(value) ? value : JSON.stringify(value);
   try {
     return JSON.stringify(value, (key, inner) => SECRET.test(key) ? "[redacted]" : inner) ?? String(value);
   } catch {
     return String(value);
   }
-}
-
-function oneLine(message: string): string {
-  return message.replaceAll(/[\r\n]+/g, " ");
 }

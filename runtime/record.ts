@@ -56,7 +56,7 @@ export interface ValueRecord {
 
 /**
  * Reads a record another program may have written: `null` stands for an empty list or map, unknown fields are left
- * out, and a node's old `port` is joined to its address.
+ * out, and a node's old `port` is joined to its address. The result shares nothing with the value.
  *
  * @param value What `JSON.parse` gave.
  * @throws {TypeError} That names the field, if it is no record.
@@ -101,13 +101,17 @@ function canonical(value: unknown): string {
 
 function parseNode(value: unknown, at: string): Node {
   const node = object(value, at);
-  const address = string(node.address, `${at}.address`);
-  const port = typeof node.port === "number" && node.port > 0 ? `:${node.port}` : "";
   return {
     id: string(node.id, `${at}.id`),
-    address: address + port,
+    address: withPort(string(node.address, `${at}.address`), node.port),
     metadata: strings(node.metadata, `${at}.metadata`),
   };
+}
+
+/** Go Micro before 1.8 kept the port beside the address, and IPv6 addresses bare. */
+function withPort(address: string, port: unknown): string {
+  if (typeof port !== "number" || !(port > 0)) return address;
+  return address.includes(":") && !address.startsWith("[") ? `[${address}]:${port}` : `${address}:${port}`;
 }
 
 function parseEndpoint(value: unknown, at: string): EndpointRecord {
@@ -161,6 +165,5 @@ function list(value: unknown, at: string): readonly unknown[] {
 function strings(value: unknown, at: string): Record<string, string> {
   if (value === null || value === undefined) return {};
   const map = object(value, at);
-  for (const key of Object.keys(map)) string(map[key], `${at}.${key}`);
-  return map as Record<string, string>;
+  return Object.fromEntries(Object.keys(map).map((key) => [key, string(map[key], `${at}.${key}`)]));
 }
