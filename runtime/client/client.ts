@@ -214,6 +214,7 @@ export class RpcClient implements AsyncDisposable {
       });
       made.picked = call.pick;
       pending.cancelWith(made);
+      made.signal.throwIfAborted();
       if (failed !== undefined) made.failures.push(failed);
       const output = await untilAborted(Promise.resolve(this.#whole(made)), made.signal);
       made.answered();

@@ -1,0 +1,168 @@
+/**
+ * muon: typed distributed services for Deno, Bun and Node.
+ *
+ * ```ts
+ * import { type Context, Method, run, Service } from "@muon/muon";
+ * import { z } from "zod";
+ *
+ * const HelloRequest = z.object({ name: z.string() });
+ * const HelloReply = z.object({ greeting: z.string() });
+ *
+ * @Service("greeter", { version: "1.0.0" })
+ * export class Greeter {
+ *   @Method({ input: HelloRequest, output: HelloReply, idempotent: true })
+ *   hello({ name }: z.infer<typeof HelloRequest>, _ctx: Context) {
+ *     return { greeting: `Hello ${name}` };
+ *   }
+ * }
+ *
+ * if (import.meta.main) await run(Greeter);
+ * ```
+ *
+ * @module
+ */
+
+import { Service as serviceDecorator } from "./decorators/service.ts";
+import type { Runnable } from "./decorators/types.ts";
+import { assembler } from "./preset.ts";
+import { connectMesh, type Mesh } from "./runtime/service/mesh.ts";
+import type { MeshOptions, ServiceOptions } from "./runtime/service/options.ts";
+import { type Service as ServiceInterface, ServiceCore } from "./runtime/service/service.ts";
+
+/**
+ * Connects a process that only calls and publishes. It reads the environment (`MICRO_REGISTRY` …), not the command
+ * line. Dispose the mesh to close its links.
+ *
+ * @param options What code chooses; the environment beats it.
+ * @throws {TypeError} If an implementation's name is unknown; the message lists those there are.
+ *
+ * @example
+ * ```ts
+ * await using mesh = await connect();
+ * const greeter = mesh.client<Greeter>("greeter");
+ * console.log((await greeter.hello({ name: "John" })).greeting);
+ * ```
+ */
+export function connect(options: MeshOptions = {}): Promise<Mesh> {
+  return connectMesh(assembler, options);
+}
+
+/**
+ * Makes a service, to be given handlers and started.
+ *
+ * @param options What code chooses; the environment beats it, and with `run` the command line beats both.
+ *
+ * @example
+ * ```ts
+ * const service = createService({ registry: "memory" }).handle(Greeter);
+ * await service.start();
+ * await service.stop();
+ * ```
+ */
+export function createService(options: ServiceOptions = {}): Service {
+  return new ServiceCore(assembler, options);
+}
+
+/**
+ * Runs services until SIGINT or SIGTERM: reads the command line, listens, registers, says so on stderr. On the first
+ * signal it deregisters and lets what is under way finish; on the second it ends at once.
+ *
+ * @param services Decorated classes, or instances of them.
+ *
+ * @example
+ * ```ts
+ * if (import.meta.main) await run(Greeter);
+ * ```
+ */
+export async function run<const T extends readonly unknown[]>(
+  ...services: { [K in keyof T]: Runnable<T[K]> }
+): Promise<void> {
+  const service = new ServiceCore(assembler, {});
+  for (const target of services) service.handle(target as object);
+  await service.run();
+}
+
+/**
+ * Makes a class a service.
+ *
+ * @example
+ * ```ts
+ * @Service("greeter", { version: "1.0.0" })
+ * class Greeter {}
+ * ```
+ */
+export const Service: typeof serviceDecorator = serviceDecorator;
+/** A service that {@link createService} made. */
+export type Service = ServiceInterface;
+
+export { Method } from "./decorators/method.ts";
+export { Subscribe } from "./decorators/subscribe.ts";
+export { topic } from "./decorators/topic.ts";
+export { definitionOf } from "./decorators/scan.ts";
+
+export type {
+  CallOptions,
+  Client,
+  PublishOptions,
+  Receipt,
+  Stream,
+  StreamCall,
+  UnaryCall,
+  UntypedCall,
+} from "./runtime/call.ts";
+export { type Caller, type Context, type Topic, type ValueKey, valueKey, Values } from "./runtime/context.ts";
+export type {
+  EndpointDefinition,
+  Kind,
+  ServiceDefinition,
+  SubscriptionDefinition,
+} from "./runtime/definition.ts";
+export {
+  type ErrorDetail,
+  MuonError,
+  type MuonErrorOptions,
+  type Status,
+  type Where,
+} from "./runtime/errors.ts";
+export type { Handler, Interceptor, Invocation } from "./runtime/interceptor.ts";
+export { Metadata, type MetadataInit } from "./runtime/metadata.ts";
+export type { Mesh } from "./runtime/service/mesh.ts";
+export type { MeshOptions, ServiceOptions } from "./runtime/service/options.ts";
+export type { SubscribeToOptions } from "./runtime/service/service.ts";
+export type { AnySchema, StandardSchemaV1 } from "./runtime/schema.ts";
+export type { Description, Health, Stats } from "./runtime/server/debug.ts";
+export {
+  CALL_POLICY,
+  type CallPolicy,
+  fixedPolicy,
+  LIMITS,
+  type Limits,
+  type PolicyProvider,
+} from "./runtime/policy.ts";
+export { lineLogger, type LogFields, type Logger, type LogLevel, SILENT } from "./runtime/log.ts";
+
+// For those who bring an implementation of their own, or test one.
+export type {
+  Broker,
+  Delivery,
+  Message,
+  SubscribeOptions,
+  Subscription,
+  Verdict,
+} from "./runtime/broker/broker.ts";
+export type { Codec, Marshal, TypeInfo } from "./runtime/codec/codec.ts";
+export type {
+  Candidate,
+  Filter,
+  Outcome,
+  Pick,
+  PickContext,
+  Selector,
+  Strategy,
+} from "./runtime/selector/selector.ts";
+export type { Registry, RegistryEvent, WatchOptions } from "./runtime/registry/registry.ts";
+export type { EndpointRecord, Node, ServiceRecord, ValueRecord } from "./runtime/record.ts";
+export type { Link, Listener, ServedProtocol, Transport } from "./runtime/transport/transport.ts";
+export type { Host, MessageSocket, Peer, Protocol } from "./runtime/host.ts";
+export type { Clock, Timer } from "./runtime/clock.ts";
+export type { Platform, System } from "./runtime/platform.ts";

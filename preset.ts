@@ -1,0 +1,178 @@
+/**
+ * The one file that picks defaults: which runtime this is, and which implementation a name stands for.
+ *
+ * @module
+ */
+
+import type { Broker } from "./runtime/broker/broker.ts";
+import { createHttpBroker } from "./runtime/broker/http/http.ts";
+import { createMemoryBroker, MemoryBus } from "./runtime/broker/memory.ts";
+import { cbor } from "./runtime/codec/cbor.ts";
+import { Codecs } from "./runtime/codec/codecs.ts";
+import { json } from "./runtime/codec/json.ts";
+import { raw } from "./runtime/codec/raw.ts";
+import { scan } from "./decorators/scan.ts";
+import type { Clock } from "./runtime/clock.ts";
+import type { Protocol } from "./runtime/host.ts";
+import { lineLogger, type Logger } from "./runtime/log.ts";
+import type { System } from "./runtime/platform.ts";
+import { LIMITS, type Limits } from "./runtime/policy.ts";
+import { createFileRegistry } from "./runtime/registry/file/file.ts";
+import { createMemoryRegistry, MemoryRegistryStore } from "./runtime/registry/memory.ts";
+import type { Registry } from "./runtime/registry/registry.ts";
+import { createLeastConn } from "./runtime/selector/leastconn.ts";
+import { createRandom } from "./runtime/selector/random.ts";
+import { createSelector } from "./runtime/selector/registry_selector.ts";
+import { createRoundRobin } from "./runtime/selector/roundrobin.ts";
+import type { Strategy } from "./runtime/selector/selector.ts";
+import type { Advertised, Assembler, Components } from "./runtime/service/components.ts";
+import type { MeshOptions } from "./runtime/service/options.ts";
+import { createMemoryTransport, MemoryNetwork } from "./runtime/transport/memory/memory.ts";
+import type { Transport } from "./runtime/transport/transport.ts";
+import { createWsTransport } from "./runtime/transport/ws/ws.ts";
+
+/**
+ * Chooses for `connect`, `createService` and `run`. Whatever is made here is made when it is first wanted: importing
+ * muon opens nothing, starts nothing and listens nowhere.
+ */
+export const assembler: Assembler = { system, assemble, scan };
+
+/** What services and meshes in memory share, so that those of one process find each other: one set a clock. */
+interface Shared {
+  readonly store: MemoryRegistryStore;
+  readonly bus: MemoryBus;
+  readonly network: MemoryNetwork;
+}
+const shared = new WeakMap<Clock, Shared>();
+
+function sharedBy({ clock }: System): Shared {
+  let found = shared.get(clock);
+  if (found === undefined) {
+    found = { store: new MemoryRegistryStore(clock), bus: new MemoryBus(), network: new MemoryNetwork() };
+    shared.set(clock, found);
+  }
+  return found;
+}
+
+let loaded: Promise<System> | undefined;
+
+/** The system of the runtime this is. */
+function system(): Promise<System> {
+  return loaded ??= load();
+}
+
+async function load(): Promise<System> {
+  const runtime = globalThis as { Deno?: unknown; Bun?: unknown };
+  if (runtime.Bun !== undefined) return (await import("./adapters/bun/mod.ts")).createSystem();
+  if (runtime.Deno !== undefined) return (await import("./adapters/deno/mod.ts")).createSystem();
+  return (await import("./adapters/node/mod.ts")).createSystem();
+}
+
+interface Making {
+  readonly options: MeshOptions;
+  readonly system: System;
+  readonly advertised: Advertised;
+  readonly log: Logger;
+  readonly limits: Limits;
+}
+
+interface MadeBroker {
+  readonly broker: Broker;
+  readonly protocol?: Protocol;
+}
+
+const REGISTRIES: Readonly<Record<string, (making: Making) => Registry>> = {
+  file: ({ system, options, log }) =>
+    createFileRegistry({
+      system,
+      log,
+      ...(options.registryAddress === undefined ? {} : { directory: options.registryAddress }),
+    }),
+  memory: ({ system }) => createMemoryRegistry({ system, store: sharedBy(system).store }),
+};
+
+const BROKERS: Readonly<Record<string, (making: Making, registry: Registry) => MadeBroker>> = {
+  http: ({ system, log, limits, advertised }, registry) => {
+    const broker = createHttpBroker({
+      system,
+      registry,
+      log,
+      address: () => advertised.address(),
+      secure: advertised.secure,
+      maxMessage: limits.maxMessage,
+    });
+    return { broker, protocol: broker.protocol };
+  },
+  memory: ({ system, log }) => ({
+    broker: createMemoryBroker({ system, log, bus: sharedBy(system).bus }),
+  }),
+};
+
+const TRANSPORTS: Readonly<Record<string, (making: Making) => Transport>> = {
+  ws: ({ system, limits }) => createWsTransport({ system, limits }),
+  memory: ({ system, limits }) =>
+    createMemoryTransport({ system, limits, network: sharedBy(system).network }),
+};
+
+const STRATEGIES: Readonly<Record<string, (making: Making) => Strategy>> = {
+  random: ({ system }) => createRandom({ random: system.random }),
+  roundrobin: ({ system }) => createRoundRobin({ random: system.random }),
+  leastconn: ({ system }) => createLeastConn({ random: system.random }),
+};
+
+function assemble(
+  options: MeshOptions,
+  context: { readonly system: System; readonly advertised: Advertised },
+): Components {
+  const { system } = context;
+  const log = options.log ?? lineLogger((line) => system.platform.writeError(line));
+  const limits = { ...LIMITS, ...options.limits };
+  const making: Making = { ...context, options, log, limits };
+  const owned: AsyncDisposable[] = [];
+
+  const registry = choose("registry", options.registry ?? "file", REGISTRIES, making);
+  const strategy = choose("selector", options.selector ?? "random", STRATEGIES, making);
+  const selector = createSelector({ system, registry, strategy, log, filters: options.filters ?? [] });
+  const transport = choose("transport", options.transport ?? "ws", TRANSPORTS, making);
+
+  const chosen = options.broker ?? "http";
+  let broker: MadeBroker;
+  if (typeof chosen === "string") {
+    broker = named("broker", chosen, BROKERS)(making, registry);
+    owned.push(broker.broker);
+  } else {
+    broker = { broker: chosen };
+  }
+  owned.push(selector);
+  if (typeof (options.registry ?? "file") === "string") owned.push(registry);
+
+  return {
+    system,
+    log,
+    registry,
+    selector,
+    transports: [transport],
+    broker: broker.broker,
+    brokerProtocol: broker.protocol,
+    codecs: new Codecs([cbor({ maxDepth: limits.maxDepth }), json({ maxDepth: limits.maxDepth }), raw()]),
+    owned,
+  };
+}
+
+function choose<T extends object>(
+  what: string,
+  choice: string | T,
+  makers: Readonly<Record<string, (making: Making) => T>>,
+  making: Making,
+): T {
+  return typeof choice === "string" ? named(what, choice, makers)(making) : choice;
+}
+
+function named<M>(what: string, name: string, makers: Readonly<Record<string, M>>): M {
+  if (Object.hasOwn(makers, name)) return makers[name]!;
+  throw new TypeError(
+    `Unknown ${what} "${name}" (--${what}, MICRO_${what.toUpperCase()} or the option ${what}); there is ${
+      Object.keys(makers).join(", ")
+    }`,
+  );
+}
