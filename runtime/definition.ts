@@ -173,3 +173,19 @@ export function checkTopicName(name: string): void {
     );
   }
 }
+
+const METHOD_NAME = /^[A-Za-z][A-Za-z0-9]*$/;
+
+/**
+ * Checks a method's name, the part after the dot of an endpoint: a letter, then letters and digits.
+ *
+ * @throws {TypeError} If it is not so.
+ */
+export function checkMethodName(name: string, member: string): void {
+  if (!METHOD_NAME.test(name)) {
+    throw new TypeError(
+      `Method name of member "${member}" must be a letter followed by letters and digits: current value is ` +
+        `${JSON.stringify(name)}; give one with @Method({ name: "…" })`,
+    );
+  }
+}

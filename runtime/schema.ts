@@ -53,6 +53,20 @@ export interface StandardIssue {
 export type AnySchema = StandardSchemaV1<any, any>;
 
 /**
+ * Whether a value is a Standard Schema. Those of arktype are functions.
+ *
+ * @example
+ * ```ts
+ * isSchema(z.string()); // true
+ * ```
+ */
+export function isSchema(value: unknown): value is AnySchema {
+  if ((typeof value !== "object" && typeof value !== "function") || value === null) return false;
+  const standard = (value as Partial<AnySchema>)["~standard"];
+  return typeof standard === "object" && standard !== null && typeof standard.validate === "function";
+}
+
+/**
  * Checks a value. Answers at once where the library does, with a promise only where it gives one.
  *
  * @param schema What it must be.

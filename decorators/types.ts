@@ -1,0 +1,146 @@
+/**
+ * What the compiler checks at a decorator: that the schemas fit the method's signature, so that what a caller sees
+ * through `import type` alone is what travels.
+ *
+ * @module
+ */
+
+import type { Context } from "../runtime/context.ts";
+import type { Kind } from "../runtime/definition.ts";
+import type { AnySchema, StandardSchemaV1 } from "../runtime/schema.ts";
+
+/** A method that takes one value and gives one. */
+export type Unary<I, O> = (input: I, ctx: Context) => O | Promise<O>;
+
+/** A method that takes one value and gives many: an `async *` method. */
+export type ServerStream<I, O> = (input: I, ctx: Context) => AsyncIterable<O>;
+
+/** A method that takes many values and gives one. */
+export type ClientStream<I, O> = (input: AsyncIterable<I>, ctx: Context) => O | Promise<O>;
+
+/** A method that takes many values and gives many. */
+export type Bidi<I, O> = (input: AsyncIterable<I>, ctx: Context) => AsyncIterable<O>;
+
+/** What a method may be: any of the four, or the one that `kind` says. */
+export type Shape<I, O, K extends Kind | undefined = undefined> = K extends "unary" ? Unary<I, O>
+  : K extends "server" ? ServerStream<I, O>
+  : K extends "client" ? ClientStream<I, O>
+  : K extends "bidi" ? Bidi<I, O>
+  : Unary<I, O> | ServerStream<I, O> | ClientStream<I, O> | Bidi<I, O>;
+
+/** What a schema takes, which is what travels; `void` without a schema. */
+// deno-lint-ignore no-explicit-any
+export type Wire<S> = S extends StandardSchemaV1<infer I, any> ? I : void;
+
+/** What a schema parses to, which is what a handler gets; `void` without a schema. */
+// deno-lint-ignore no-explicit-any
+export type Parsed<S> = S extends StandardSchemaV1<any, infer O> ? O : void;
+
+/** Stands in a compiler's message for what is wrong, in words. No value is ever of this type. */
+export interface Misfit<Text extends string> {
+  /** What is wrong. */
+  readonly "muon: schema and method disagree": Text;
+}
+
+/** The first parameter of a method, or its item if it is a stream; `void` if there is none. */
+export type Sent<V> = V extends () => unknown ? void
+  : V extends (input: infer P, ctx: Context) => unknown ? (P extends AsyncIterable<infer X> ? X : P)
+  : never;
+
+/** What a method returns or resolves to, or its item if it is a stream. */
+export type Got<V> = V extends (input: never, ctx: Context) => infer R
+  ? (R extends AsyncIterable<infer X> ? X : Awaited<R>)
+  : never;
+
+/** Keys of an object that a schema does not name and would drop. `never` where either is no plain object. */
+export type ExtraKeys<G, O> = G extends readonly unknown[] | undefined | null ? never
+  : G extends object ? (O extends object ? Exclude<keyof G, KeyOf<O>> : never)
+  : never;
+
+type KeyOf<O> = O extends unknown ? keyof O : never;
+
+/**
+ * `unknown` where the caller, who sees the method's types, and the wire, on which the schemas' types travel, agree;
+ * else a {@link Misfit} that says how they differ. Intersected with the method's type, it makes the decorator an
+ * error.
+ *
+ * Extra keys are seen at the top level only, and a field with a default stays required for callers.
+ */
+export type Faithful<V, I, O> = [Sent<V>] extends [Wire<I>]
+  ? [Got<V>] extends [Parsed<O>] ? [ExtraKeys<Got<V>, Parsed<O>>] extends [never] ? unknown
+    : Misfit<`returns '${ExtraKeys<Got<V>, Parsed<O>> & string}', which the output schema drops`>
+  : [Parsed<O>] extends [Got<V>] ? unknown
+  : Misfit<
+    "the output schema changes the type: callers would see another type than the method returns"
+  >
+  : [Sent<V>] extends [void]
+    ? Misfit<"the method takes no input, but has an input schema: give it a parameter">
+  : Misfit<"the input schema changes the type: callers would send another type than the schema takes">;
+
+/** A decorator for methods, in both dialects, that checks them against schemas `I` and `O` and the kind `K`. */
+export interface MethodDecoratorOf<I, O, K extends Kind | undefined = undefined> {
+  /** The standard dialect. */
+  <This, V extends Shape<Parsed<I>, Wire<O>, K>>(
+    value: V & Faithful<V, I, O>,
+    context: ClassMethodDecoratorContext<This, V> & {
+      readonly name: string;
+      readonly static: false;
+      readonly private: false;
+    },
+  ): void;
+  /** The legacy dialect, `experimentalDecorators`. */
+  <V extends Shape<Parsed<I>, Wire<O>, K>>(
+    target: object,
+    key: string,
+    descriptor: TypedPropertyDescriptor<V> & Faithful<V, I, O>,
+  ): void;
+}
+
+/** A method that takes events of type `E`. */
+export type Subscriber<E> = (event: E, ctx: Context) => void | Promise<void>;
+
+/** A decorator for methods that take events of type `E`, in both dialects. */
+export interface SubscribeDecoratorOf<E> {
+  /** The standard dialect. */
+  <This, V extends Subscriber<E>>(
+    value: V,
+    context: ClassMethodDecoratorContext<This, V> & {
+      readonly name: string;
+      readonly static: false;
+      readonly private: false;
+    },
+  ): void;
+  /** The legacy dialect, `experimentalDecorators`. */
+  <V extends Subscriber<E>>(target: object, key: string, descriptor: TypedPropertyDescriptor<V>): void;
+}
+
+/** Any class, abstract ones too. */
+// deno-lint-ignore no-explicit-any
+export type AnyClass<T = object> = abstract new (...args: any[]) => T;
+
+/** A decorator for classes, in both dialects. */
+export interface ServiceDecorator {
+  /** The legacy dialect calls it with the class alone, the standard one with a context too. */
+  <C extends AnyClass>(value: C, context?: ClassDecoratorContext<C>): void;
+}
+
+/** The implementation's type behind a class or an instance. */
+export type ServiceOf<T> = T extends AnyClass<infer Instance> ? Instance : T;
+
+/**
+ * A class that is made without arguments, or an instance of any class; else a {@link Misfit} that says what to pass.
+ *
+ * @example
+ * ```ts
+ * declare function run<const T extends readonly unknown[]>(
+ *   ...services: { [K in keyof T]: Runnable<T[K]> }
+ * ): Promise<void>;
+ * ```
+ */
+export type Runnable<T> = T extends AnyClass
+  ? (T extends new () => object ? T : Misfit<"its constructor takes arguments: pass an instance">)
+  : T extends object ? T
+  : Misfit<"not a service: pass a class with @Service, or an instance of one">;
+
+/** A schema or none, as a type parameter's bound. */
+export type MaybeSchema = AnySchema | undefined;
