@@ -1,0 +1,195 @@
+/**
+ * The nodes known of one service, with what calls to them have shown.
+ *
+ * @module
+ */
+
+import type { Clock } from "../clock.ts";
+import { compare } from "../record_set.ts";
+import type { Node, ServiceRecord } from "../record.ts";
+import type { Candidate, Filter, Outcome, PickContext } from "./selector.ts";
+
+/** Failures in a row after which a node is left out. */
+export const EJECT_AFTER = 3;
+/** For how long a node is left out the first time, in ms; each further time twice as long. */
+export const EJECT_BASE = 5_000;
+/** The longest a node is left out, in ms. */
+export const EJECT_MAX = 60_000;
+/** Time constant of a node's latency, in ms: an answer this long ago counts for 37 % of what it did. */
+export const LATENCY_WINDOW = 10_000;
+
+/**
+ * A node that may be picked, and its health.
+ *
+ * A node to which {@link EJECT_AFTER} calls in a row fail, because it cannot be reached or does not answer in time, is
+ * left out. When its time is over one call goes there to see; while that is under way no other follows, and if it
+ * fails, the node is left out for twice as long. Any answer, a handler's error too, shows that the node lives.
+ * Source: Envoy's {@link https://www.envoyproxy.io/docs/envoy/latest/intro/arch_overview/upstream/outlier | outlier detection}.
+ */
+export class NodeState implements Candidate {
+  node: Node;
+  service: ServiceRecord;
+  inflight = 0;
+  latency = 0;
+  ejectedUntil = 0;
+  #failures = 0;
+  #ejections = 0;
+  #answeredAt = -Infinity;
+  readonly #group: CandidateGroup;
+  readonly #clock: Clock;
+
+  constructor(node: Node, service: ServiceRecord, group: CandidateGroup, clock: Clock) {
+    this.node = node;
+    this.service = service;
+    this.#group = group;
+    this.#clock = clock;
+  }
+
+  /** Takes note that it was picked; gives whether this call is the one that finds out whether it is back. */
+  begin(): boolean {
+    this.inflight++;
+    if (this.#ejections === 0) return false;
+    const now = this.#clock.now();
+    if (now < this.ejectedUntil) return false;
+    this.ejectedUntil = now + this.#span();
+    return true;
+  }
+
+  /** Takes note that a call is over. `probe` is what {@link NodeState.begin} gave. */
+  end({ error, duration }: Outcome, probe: boolean): void {
+    this.inflight--;
+    if (error?.status === "canceled") return;
+    if (error?.status !== "unavailable" && error?.status !== "deadline_exceeded") {
+      this.#answered(error === undefined ? duration : undefined);
+      return;
+    }
+    if (this.#ejections > 0) {
+      // Calls that were under way when it was ejected say nothing new.
+      if (probe) this.#eject();
+    } else if (++this.#failures >= EJECT_AFTER) {
+      this.#eject();
+    }
+  }
+
+  #eject(): void {
+    this.#ejections++;
+    this.ejectedUntil = this.#clock.now() + this.#span();
+    this.#group.healthChanged();
+  }
+
+  #span(): number {
+    return Math.min(EJECT_MAX, EJECT_BASE * 2 ** (this.#ejections - 1));
+  }
+
+  #answered(duration: number | undefined): void {
+    this.#failures = 0;
+    if (this.#ejections > 0) {
+      this.#ejections = 0;
+      this.ejectedUntil = 0;
+      this.#group.healthChanged();
+    }
+    if (duration === undefined) return;
+    const now = this.#clock.now();
+    // At least 1 ms, so that answers of one turn count too.
+    const weight = 1 - Math.exp(-Math.max(1, now - this.#answeredAt) / LATENCY_WINDOW);
+    this.latency += weight * (duration - this.latency);
+    this.#answeredAt = now;
+  }
+}
+
+interface Listing {
+  readonly nodes: readonly NodeState[];
+  readonly records: ReadonlySet<ServiceRecord>;
+}
+
+/** The nodes of one service, in an order that depends on nothing but their versions and ids. */
+export class CandidateGroup {
+  #all: readonly NodeState[] = [];
+  #listings = new Map<string, Listing>();
+  #ejected = false;
+  readonly #clock: Clock;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** Every node. */
+  get all(): readonly NodeState[] {
+    return this.#all;
+  }
+
+  /** Whether a call to one of them is under way. */
+  get busy(): boolean {
+    return this.#all.some(({ inflight }) => inflight > 0);
+  }
+
+  /** Says who the nodes are now. One that stays at its address keeps its health. */
+  set(records: readonly ServiceRecord[]): void {
+    const known = new Map(this.#all.map((state) => [keyOf(state.service, state.node), state]));
+    const all: NodeState[] = [];
+    const listings = new Map<string, { nodes: NodeState[]; records: Set<ServiceRecord> }>();
+    for (const record of [...records].sort((a, b) => compare(a.version, b.version))) {
+      const states: NodeState[] = [];
+      for (const node of [...record.nodes].sort((a, b) => compare(a.id, b.id))) {
+        let state = known.get(keyOf(record, node));
+        if (state === undefined || state.node.address !== node.address) {
+          state = new NodeState(node, record, this, this.#clock);
+        }
+        state.node = node;
+        state.service = record;
+        states.push(state);
+      }
+      all.push(...states);
+      for (const name of new Set(record.endpoints.map((endpoint) => endpoint.name))) {
+        let listing = listings.get(name);
+        if (listing === undefined) listings.set(name, listing = { nodes: [], records: new Set() });
+        listing.nodes.push(...states);
+        listing.records.add(record);
+      }
+    }
+    this.#all = all;
+    this.#listings = listings;
+    this.healthChanged();
+  }
+
+  /** A node was ejected, or is back. */
+  healthChanged(): void {
+    this.#ejected = this.#all.some(({ ejectedUntil }) => ejectedUntil > 0);
+  }
+
+  /**
+   * The nodes that may serve a call; empty only if the filters leave none.
+   *
+   * Filters are obeyed. Of what they keep, the nodes whose record lists the endpoint are preferred (where none does,
+   * a node will say so itself), of those the ones that are not ejected, and of those the ones that this call has not
+   * tried; a preference that leaves none is dropped.
+   */
+  eligible(call: PickContext, filters: readonly Filter[]): readonly NodeState[] {
+    const listing = this.#listings.get(call.endpoint);
+    let from = this.#all;
+    if (filters.length > 0 || call.filters.length > 0) {
+      from = from.filter((state) =>
+        filters.every((filter) => filter.keep(state, call)) &&
+        call.filters.every((filter) => filter.keep(state, call))
+      );
+      if (listing !== undefined) from = prefer(from, (state) => listing.records.has(state.service));
+    } else if (listing !== undefined) {
+      from = listing.nodes;
+    }
+    if (this.#ejected) {
+      const now = this.#clock.now();
+      from = prefer(from, (state) => state.ejectedUntil <= now);
+    }
+    if (call.tried.length > 0) from = prefer(from, (state) => !call.tried.includes(state.node.id));
+    return from;
+  }
+}
+
+function prefer(from: readonly NodeState[], is: (state: NodeState) => boolean): readonly NodeState[] {
+  const preferred = from.filter(is);
+  return preferred.length > 0 ? preferred : from;
+}
+
+function keyOf(record: ServiceRecord, node: Node): string {
+  return JSON.stringify([record.version, node.id]);
+}

@@ -1,0 +1,229 @@
+/**
+ * The selector: picks among the nodes that a registry tells of.
+ *
+ * @module
+ */
+
+import type { Timer } from "../clock.ts";
+import { MuonError } from "../errors.ts";
+import { type Logger, SILENT } from "../log.ts";
+import type { System } from "../platform.ts";
+import type { Registry } from "../registry/registry.ts";
+import { NodeState } from "./candidates.ts";
+import { nobodyKnown, noneFits, type RegistryState } from "./decision.ts";
+import type {
+  Candidate,
+  Filter,
+  Outcome,
+  Pick as Picked,
+  PickContext,
+  Selector,
+  Strategy,
+} from "./selector.ts";
+import { ServiceWatch } from "./service_watch.ts";
+import { createStrategy } from "./strategies.ts";
+
+/** For how long the names of the services that exist may be repeated in errors, in ms. */
+const NAMES_FRESH = 5_000;
+
+/** Options of {@link createSelector}. */
+export interface SelectorOptions {
+  /** Who tells of nodes. It stays the caller's: the selector does not dispose it. */
+  readonly registry: Registry;
+  /** Time and chance. */
+  readonly system: Pick<System, "clock" | "random">;
+  /** How to choose: a name (`random`, `roundrobin`, `leastconn`) or a strategy. @default {"random"} */
+  readonly strategy?: string | Strategy;
+  /** Filters for every call, ahead of the call's own. @default {[]} */
+  readonly filters?: readonly Filter[];
+  /** Time without a call after which a service is no longer watched, in ms. @default {300_000} */
+  readonly idle?: number;
+  /** Told when the registry goes away and comes back. @default {nobody} */
+  readonly log?: Logger;
+}
+
+/**
+ * A selector over a registry. It watches each service that is called, from the first call on, and no other: what it
+ * holds grows with what a process calls, not with the mesh. A service of which no node is known is not watched: each
+ * call of it asks the registry, so that it is seen as soon as it is there.
+ *
+ * @throws {TypeError} If there is no strategy of that name.
+ *
+ * @example
+ * ```ts
+ * await using selector = createSelector({ registry, system, strategy: "leastconn" });
+ * await selector.ready("greeter");
+ * const pick = selector.pick({ service: "greeter", endpoint: "Greeter.Hello", filters: [], tried: [] });
+ * pick.done({ duration: 2 });
+ * ```
+ */
+export function createSelector(options: SelectorOptions): Selector {
+  return new RegistrySelector(options);
+}
+
+class RegistrySelector implements Selector {
+  readonly name: string;
+  readonly #options: SelectorOptions;
+  readonly #strategy: Strategy;
+  readonly #filters: readonly Filter[];
+  readonly #log: Logger;
+  readonly #idle: number;
+  readonly #watches = new Map<string, ServiceWatch>();
+  readonly #loading = new Map<string, Promise<void>>();
+  readonly #controller = new AbortController();
+  #names: readonly string[] | undefined;
+  #namesAt = -Infinity;
+  #sweep: Timer | undefined;
+
+  constructor(options: SelectorOptions) {
+    const { strategy = "random", system } = options;
+    this.#options = options;
+    this.#strategy = typeof strategy === "string" ? createStrategy(strategy, system.random) : strategy;
+    this.#filters = options.filters ?? [];
+    this.#log = options.log ?? SILENT;
+    this.#idle = options.idle ?? 300_000;
+    if (!(this.#idle > 0 && Number.isFinite(this.#idle))) {
+      throw new RangeError(
+        `Idle time of a selector must be above 0 ms and finite: current value is ${this.#idle}`,
+      );
+    }
+    this.name = this.#strategy.name;
+  }
+
+  ready(service: string, options?: { readonly signal?: AbortSignal | undefined }): Promise<void> | undefined {
+    if (this.#watches.get(service)?.known === true) return undefined;
+    let loading = this.#loading.get(service);
+    if (loading === undefined) {
+      loading = this.#load(service).finally(() => this.#loading.delete(service));
+      // Whoever waits gets the error; that nobody does, is no fault.
+      loading.catch(() => {});
+      this.#loading.set(service, loading);
+    }
+    return options?.signal === undefined ? loading : untilAborted(loading, options.signal);
+  }
+
+  pick(call: PickContext): Picked {
+    const watch = this.#watches.get(call.service);
+    if (watch === undefined || watch.nodes.all.length === 0) {
+      throw nobodyKnown(call, this.#registryState(watch));
+    }
+    watch.used = true;
+    const from = watch.nodes.eligible(call, this.#filters);
+    if (from.length === 0) throw noneFits(call, this.#filters, watch.nodes.all, this.#registryState(watch));
+    const candidate: Candidate | undefined = from.length === 1 ? from[0] : this.#strategy.pick(from, call);
+    if (!(candidate instanceof NodeState)) {
+      throw new MuonError(
+        "internal",
+        `Strategy "${this.#strategy.name}" gave none of the ${from.length} candidates it had`,
+        { id: "muon.selector", where: { service: call.service, endpoint: call.endpoint }, notRun: true },
+      );
+    }
+    return new NodePick(candidate);
+  }
+
+  candidates(service: string): readonly Candidate[] {
+    return this.#watches.get(service)?.nodes.all ?? [];
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#controller.abort();
+    this.#sweep?.cancel();
+    const watches = [...this.#watches.values()];
+    this.#watches.clear();
+    await Promise.all(watches.map((watch) => watch[Symbol.asyncDispose]()));
+    await Promise.allSettled(this.#loading.values());
+  }
+
+  async #load(service: string): Promise<void> {
+    if (this.#controller.signal.aborted) {
+      throw new MuonError(
+        "failed_precondition",
+        `The selector is closed: service "${service}" cannot be looked up`,
+        {
+          id: "muon.selector",
+          where: { service },
+          notRun: true,
+        },
+      );
+    }
+    const { registry, system: { clock, random } } = this.#options;
+    const watch = new ServiceWatch({ service, registry, clock, random, log: this.#log });
+    this.#watches.set(service, watch);
+    try {
+      await watch.first;
+    } catch (error) {
+      this.#drop(service, watch);
+      throw error;
+    }
+    if (watch.nodes.all.length === 0) {
+      this.#drop(service, watch);
+      await this.#learnNames();
+    } else if (this.#sweep === undefined) {
+      this.#scheduleSweep();
+    }
+  }
+
+  #drop(service: string, watch: ServiceWatch): void {
+    if (this.#watches.get(service) === watch) this.#watches.delete(service);
+    void watch[Symbol.asyncDispose]();
+  }
+
+  /** So that an error can say what there is instead. */
+  async #learnNames(): Promise<void> {
+    const { registry, system: { clock } } = this.#options;
+    if (clock.now() - this.#namesAt < NAMES_FRESH) return;
+    try {
+      const services = await registry.listServices({ signal: this.#controller.signal });
+      this.#names = [...new Set(services.map(({ name }) => name))].sort();
+      this.#namesAt = clock.now();
+    } catch (error) {
+      this.#names = undefined;
+      this.#log.debug("services cannot be listed", { registry: registry.name, error });
+    }
+  }
+
+  #registryState(watch: ServiceWatch | undefined): RegistryState {
+    const { registry, system: { clock } } = this.#options;
+    const fresh = clock.now() - this.#namesAt < NAMES_FRESH;
+    return { name: registry.name, away: watch?.away ?? 0, services: fresh ? this.#names : undefined };
+  }
+
+  #scheduleSweep(): void {
+    this.#sweep = this.#options.system.clock.after(this.#idle, () => {
+      this.#sweep = undefined;
+      for (const [service, watch] of this.#watches) {
+        // While the registry is away, what is known of its nodes could not be had again.
+        if (!watch.known || watch.away > 0) continue;
+        if (!watch.used && !watch.nodes.busy) this.#drop(service, watch);
+        watch.used = false;
+      }
+      if (this.#watches.size > 0) this.#scheduleSweep();
+    });
+  }
+}
+
+class NodePick implements Picked {
+  readonly candidate: NodeState;
+  readonly #probe: boolean;
+  #open = true;
+
+  constructor(candidate: NodeState) {
+    this.candidate = candidate;
+    this.#probe = candidate.begin();
+  }
+
+  done(outcome: Outcome): void {
+    if (!this.#open) return;
+    this.#open = false;
+    this.candidate.end(outcome, this.#probe);
+  }
+}
+
+function untilAborted(work: Promise<void>, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    if (signal.aborted) return reject(signal.reason);
+    const abort = () => reject(signal.reason);
+    signal.addEventListener("abort", abort, { once: true });
+    work.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
+  });
+}

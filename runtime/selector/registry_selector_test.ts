@@ -1,0 +1,266 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { pickContext, record, testSelector, use } from "../../tests/conformance/selector.ts";
+import { MuonError } from "../errors.ts";
+import { lineLogger } from "../log.ts";
+import { PushIterator } from "../push_iterator.ts";
+import { seeded } from "../random.ts";
+import { createMemoryRegistry } from "../registry/memory.ts";
+import type { Registry, RegistryEvent, WatchOptions } from "../registry/registry.ts";
+import { VirtualClock } from "../virtual_clock.ts";
+import { DECISION, type Decision } from "./decision.ts";
+import { createSelector, type SelectorOptions } from "./registry_selector.ts";
+import { STRATEGY_NAMES } from "./strategies.ts";
+
+for (const strategy of STRATEGY_NAMES) {
+  testSelector({ name: `registry, ${strategy}`, create: (parts) => createSelector({ ...parts, strategy }) });
+}
+
+/** A registry whose watches a test feeds and cuts. */
+class Scripted implements Registry {
+  readonly name = "scripted";
+  readonly watches: { readonly service: string | undefined; readonly events: PushIterator<RegistryEvent> }[] =
+    [];
+  lists = 0;
+  services: { name: string; version: string }[] = [];
+  down: Error | undefined;
+
+  get last(): PushIterator<RegistryEvent> {
+    return this.watches.at(-1)!.events;
+  }
+
+  watch({ service, signal }: WatchOptions = {}): AsyncIterable<RegistryEvent> {
+    const events = new PushIterator<RegistryEvent>({ signal });
+    if (this.down !== undefined) events.end(this.down);
+    this.watches.push({ service, events });
+    return events;
+  }
+
+  listServices(): Promise<{ name: string; version: string }[]> {
+    this.lists++;
+    return this.down === undefined ? Promise.resolve(this.services) : Promise.reject(this.down);
+  }
+
+  getService(): Promise<never> {
+    return Promise.reject(new Error("not asked for"));
+  }
+
+  register(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  deregister(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return Promise.resolve();
+  }
+}
+
+function scripted(options: Partial<SelectorOptions> = {}) {
+  const clock = new VirtualClock();
+  const registry = new Scripted();
+  const lines: string[] = [];
+  const log = lineLogger((line) => lines.push(line));
+  const selector = createSelector({ registry, system: { clock, random: seeded(2) }, log, ...options });
+  const ids = () => selector.candidates("greeter").map(({ node }) => node.id);
+  return { clock, registry, lines, selector, ids };
+}
+
+const sync = (...services: ReturnType<typeof record>[]): RegistryEvent => ({ type: "sync", services });
+
+test("nodes stay while the registry is away, and it is asked again, ever more slowly", async () => {
+  const { clock, registry, lines, selector, ids } = scripted();
+  const ready = selector.ready("greeter");
+  registry.last.push(sync(record("1", "a")));
+  await ready;
+  registry.down = new Error("connection lost");
+  registry.last.end(registry.down);
+  await clock.advance(600_000);
+  assert.deepEqual(ids(), ["a"]);
+  assert.equal(selector.ready("greeter"), undefined);
+  assert.equal(use(selector), "a");
+  assert.ok(
+    registry.watches.length > 30 && registry.watches.length < 150,
+    `${registry.watches.length} tries`,
+  );
+  assert.equal(lines.filter((line) => line.startsWith("warn")).length, 1);
+  const nobody = { name: "nobody", keep: () => false };
+  assert.throws(
+    () => selector.pick(pickContext("greeter", { filters: [nobody] })),
+    /fits the call of Greeter\.Hello: 1 known to the scripted registry \(away for 600000 ms\); filter "nobody" leaves/,
+  );
+
+  registry.down = undefined;
+  await clock.advance(10_000);
+  registry.last.push(sync(record("1", "b")));
+  await clock.advance(0);
+  assert.deepEqual(ids(), ["b"]);
+  assert.equal(lines.filter((line) => line.includes("registry is back")).length, 1);
+  await selector[Symbol.asyncDispose]();
+  assert.equal(clock.pending, 0);
+});
+
+test("a registry that comes back empty is not believed at once", async () => {
+  const { clock, registry, selector, ids } = scripted();
+  const ready = selector.ready("greeter");
+  registry.last.push(sync(record("1", "a"), record("1", "b")));
+  await ready;
+  registry.last.end();
+  await clock.advance(200);
+  registry.last.push(sync());
+  await clock.advance(15_000);
+  assert.equal(ids().length, 2);
+  registry.last.push({ type: "create", service: record("1", "a") });
+  await clock.advance(0);
+  assert.deepEqual(ids(), ["a"]);
+
+  registry.last.push(sync());
+  await clock.advance(29_999);
+  assert.deepEqual(ids(), ["a"]);
+  await clock.advance(1);
+  assert.deepEqual(ids(), []);
+
+  registry.last.push(sync(record("1", "a")));
+  await clock.advance(0);
+  registry.last.push({ type: "delete", service: record("1", "a") });
+  await clock.advance(0);
+  assert.deepEqual(ids(), [], "a node that is said to be gone is gone");
+  await selector[Symbol.asyncDispose]();
+});
+
+test("a registry that is away before anything is known fails the wait, and is asked anew", async () => {
+  const { registry, selector } = scripted();
+  registry.down = new Error("no route");
+  await assert.rejects(async () => await selector.ready("greeter"), (error) => {
+    assert.ok(error instanceof MuonError);
+    assert.equal(error.status, "unavailable");
+    assert.equal(error.notRun, true);
+    assert.match(error.detail, /"greeter" cannot be looked up in the scripted registry: no route/);
+    return true;
+  });
+  registry.down = new MuonError("failed_precondition", "directory is open to others");
+  await assert.rejects(async () => await selector.ready("greeter"), /failed_precondition.*open to others/);
+  registry.down = undefined;
+  const ready = selector.ready("greeter");
+  registry.last.push(sync(record("1", "a")));
+  await ready;
+  assert.equal(use(selector), "a");
+  await selector[Symbol.asyncDispose]();
+});
+
+test("who is waited for by many is asked for once", async () => {
+  const { registry, selector } = scripted();
+  const waits = Array.from({ length: 10 }, () => selector.ready("greeter"));
+  assert.equal(registry.watches.length, 1);
+  registry.last.push(sync(record("1", "a")));
+  await Promise.all(waits);
+  assert.equal(registry.watches[0]!.service, "greeter");
+  await selector[Symbol.asyncDispose]();
+});
+
+test("a service that is unknown leaves no watch, and its error says what there is", async () => {
+  const { clock, registry, selector } = scripted();
+  registry.services = ["b", "a", "a", ...Array.from({ length: 12 }, (_, i) => `x${i}`)]
+    .map((name) => ({ name, version: "1" }));
+  for (let i = 0; i < 3; i++) {
+    const ready = selector.ready("greeter");
+    registry.last.push(sync());
+    await ready;
+    assert.ok(registry.last.ended);
+    assert.throws(() => selector.pick(pickContext("greeter")), (error) => {
+      assert.ok(error instanceof MuonError);
+      assert.match(
+        error.detail,
+        /is known to the scripted registry; it knows a, b, x0, .* and 6 more\. Start/,
+      );
+      const decision = error.details?.[0]?.value as Decision;
+      assert.equal(error.details?.[0]?.type, DECISION);
+      assert.equal(decision.services.length, 8);
+      return true;
+    });
+  }
+  assert.equal(registry.lists, 1);
+  assert.equal(clock.pending, 0);
+  await selector[Symbol.asyncDispose]();
+});
+
+test("a service that is not called for long is no longer watched", async () => {
+  const { clock, registry, selector } = scripted({ idle: 1_000 });
+  const ready = selector.ready("greeter");
+  registry.last.push(sync(record("1", "a")));
+  await ready;
+  for (let i = 0; i < 5; i++) {
+    await clock.advance(999);
+    use(selector);
+  }
+  assert.ok(!registry.last.ended);
+  const pick = selector.pick(pickContext("greeter"));
+  await clock.advance(5_000);
+  assert.ok(!registry.last.ended, "a call is under way");
+  pick.done({ duration: 5_000 });
+  await clock.advance(2_000);
+  assert.ok(registry.last.ended);
+  assert.ok(selector.ready("greeter") instanceof Promise);
+  assert.equal(registry.watches.length, 2);
+  await selector[Symbol.asyncDispose]();
+  assert.equal(clock.pending, 0);
+});
+
+test("a node that moves is a new one, a node whose notes change is the same", async () => {
+  const { clock, registry, selector } = scripted();
+  const ready = selector.ready("greeter");
+  registry.last.push(sync(record("1", "a")));
+  await ready;
+  selector.pick(pickContext("greeter")).done({ duration: 30 });
+  registry.last.push({ type: "update", service: record("1", "a", { metadata: { zone: "b" } }) });
+  await clock.advance(0);
+  const [noted] = selector.candidates("greeter");
+  assert.equal(noted?.latency, 30);
+  assert.equal(noted?.service.metadata.zone, "b");
+  registry.last.push({ type: "update", service: record("1", "a", {}, "127.0.0.1:5") });
+  await clock.advance(0);
+  assert.equal(selector.candidates("greeter")[0]?.latency, 0);
+  await selector[Symbol.asyncDispose]();
+});
+
+test("candidates are in the order of version and id, whatever order they came in", async () => {
+  const { registry, selector } = scripted();
+  const ready = selector.ready("greeter");
+  const nodes = ["c", "a", "b"].map((id) => record("1", id).nodes[0]!);
+  registry.last.push(sync(record("2", "z"), record("1", "c", { nodes })));
+  await ready;
+  assert.deepEqual(
+    selector.candidates("greeter").map(({ node, service }) => `${service.version} ${node.id}`),
+    ["1 a", "1 b", "1 c", "2 z"],
+  );
+  await selector[Symbol.asyncDispose]();
+});
+
+test("a wait that nobody observes takes nothing down", async () => {
+  const { clock, registry, selector } = scripted();
+  registry.down = new Error("no route");
+  void selector.ready("greeter");
+  void selector.ready("greeter", { signal: undefined });
+  await clock.advance(0);
+  await selector[Symbol.asyncDispose]();
+});
+
+test("a strategy that makes a candidate up is told", async () => {
+  const { registry, selector } = scripted({
+    strategy: { name: "odd", pick: (from) => ({ ...from[0]! }) },
+  });
+  const ready = selector.ready("greeter");
+  registry.last.push(sync(record("1", "a"), record("2", "b")));
+  await ready;
+  assert.throws(() => selector.pick(pickContext("greeter")), /Strategy "odd" gave none of the 2 candidates/);
+  await selector[Symbol.asyncDispose]();
+});
+
+test("options that make no sense are refused", () => {
+  const system = { clock: new VirtualClock(), random: seeded(1) };
+  const registry = createMemoryRegistry({ system });
+  assert.throws(() => createSelector({ registry, system, strategy: "best" }), TypeError);
+  assert.throws(() => createSelector({ registry, system, idle: 0 }), RangeError);
+});
