@@ -25,7 +25,7 @@ import { type MemberNote, type MethodNote, ownNotes, type ServiceNote, type Subs
 import type { ServiceOf } from "./types.ts";
 
 /** A class or an instance, read. */
-export interface Scanned<T extends object = object> {
+export interface Scanned<T = unknown> {
   /** What it serves. */
   readonly definition: ServiceDefinition<T>;
   /** What serves it: the instance that was scanned, or a new one of the class. */
@@ -44,13 +44,13 @@ export interface Scanned<T extends object = object> {
  * server.handle(definition, implementation);
  * ```
  */
-export function scan<T extends object>(target: T): Scanned<ServiceOf<T> & object> {
+export function scan<T extends object>(target: T): Scanned<ServiceOf<T>> {
   const cls = classOf(target);
   const ofTarget = read(cls, target);
   const implementation = target === cls ? instanceOf(cls, ofTarget.name) : target;
   // A field of the instance may hide a method, which the class does not show.
   const definition = target === cls ? read(cls, implementation) : ofTarget;
-  return { definition, implementation } as Scanned<ServiceOf<T> & object>;
+  return { definition, implementation } as Scanned<ServiceOf<T>>;
 }
 
 /**

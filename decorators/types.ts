@@ -43,8 +43,9 @@ export interface Misfit<Text extends string> {
 }
 
 /** The first parameter of a method, or its item if it is a stream; `void` if there is none. */
-export type Sent<V> = V extends () => unknown ? void
+export type Sent<V> = V extends (...parameters: infer A) => unknown ? A extends [] ? void
   : V extends (input: infer P, ctx: Context) => unknown ? (P extends AsyncIterable<infer X> ? X : P)
+  : never
   : never;
 
 /** What a method returns or resolves to, or its item if it is a stream. */
@@ -77,22 +78,67 @@ export type Faithful<V, I, O> = [Sent<V>] extends [Wire<I>]
     ? Misfit<"the method takes no input, but has an input schema: give it a parameter">
   : Misfit<"the input schema changes the type: callers would send another type than the schema takes">;
 
+/** The shape that a method seems to be meant as, for a message that compares it with that one. */
+export type Nearest<V, I, O> = V extends (input: infer P, ...rest: never) => infer R
+  ? IsStream<R> extends true ? (IsStream<P> extends true ? Bidi<I, O> : ServerStream<I, O>)
+  : (
+    input: IsStream<P> extends true ? AsyncIterable<I> : I,
+    ctx: Context,
+  ) => R extends PromiseLike<unknown> ? Promise<O> : O
+  : never;
+
+type IsStream<T> = [T] extends [AsyncIterable<unknown>] ? true : false;
+
+/**
+ * `unknown` where method, schemas and kind agree; else what says how they do not: a {@link Misfit}, or the shape the
+ * method should have, as a value (`D` is `"value"`) or as the descriptor that the legacy dialect passes.
+ */
+export type Fit<V, I, O, K extends Kind | undefined, D extends "value" | "descriptor"> =
+  IsSyncGenerator<V> extends true ? Misfit<"a synchronous generator: write `async *`">
+    : V extends Shape<Parsed<I>, Wire<O>, K> ? Faithful<V, I, O>
+    : [I, IsVoid<Sent<V>>] extends [undefined, false] ? Misfit<
+        "the method takes an input, but has no input schema; context comes second: (_: void, ctx: Context)"
+      >
+    : [O, IsVoid<Got<V>>] extends [undefined, false]
+      ? Misfit<"the method gives an output, but has no output schema">
+    : K extends Kind ? As<D, Shape<Parsed<I>, Wire<O>, K>>
+    : As<D, Nearest<V, Parsed<I>, Wire<O>>>;
+
+type IsVoid<T> = [T] extends [void] ? true : false;
+type IsSyncGenerator<V> = V extends (...parameters: never) => infer R
+  ? ([R] extends [never] ? false : [R] extends [Generator] ? true : false)
+  : false;
+type As<D, F> = D extends "value" ? F : { readonly value?: F };
+
+/** Any method. */
+// deno-lint-ignore no-explicit-any
+export type AnyMethod = (...parameters: any) => unknown;
+
+/** What the standard dialect's context must say: a public method of the instance, with a name. */
+export interface PublicMember {
+  /** No symbol. */
+  readonly name: string;
+  /** Not of the class. */
+  readonly static: false;
+  /** Not `#private`. */
+  readonly private: false;
+}
+
+/** What the legacy dialect passes for a member of the instance: a prototype, which has none itself; a class has. */
+export type InstanceSide = object & { readonly prototype?: never };
+
 /** A decorator for methods, in both dialects, that checks them against schemas `I` and `O` and the kind `K`. */
 export interface MethodDecoratorOf<I, O, K extends Kind | undefined = undefined> {
   /** The standard dialect. */
-  <This, V extends Shape<Parsed<I>, Wire<O>, K>>(
-    value: V & Faithful<V, I, O>,
-    context: ClassMethodDecoratorContext<This, V> & {
-      readonly name: string;
-      readonly static: false;
-      readonly private: false;
-    },
+  <This, V extends AnyMethod>(
+    value: V & Fit<V, I, O, K, "value">,
+    context: ClassMethodDecoratorContext<This, V> & PublicMember,
   ): void;
   /** The legacy dialect, `experimentalDecorators`. */
-  <V extends Shape<Parsed<I>, Wire<O>, K>>(
-    target: object,
+  <V extends AnyMethod>(
+    target: InstanceSide,
     key: string,
-    descriptor: TypedPropertyDescriptor<V> & Faithful<V, I, O>,
+    descriptor: TypedPropertyDescriptor<V> & Fit<V, I, O, K, "descriptor">,
   ): void;
 }
 
@@ -104,14 +150,10 @@ export interface SubscribeDecoratorOf<E> {
   /** The standard dialect. */
   <This, V extends Subscriber<E>>(
     value: V,
-    context: ClassMethodDecoratorContext<This, V> & {
-      readonly name: string;
-      readonly static: false;
-      readonly private: false;
-    },
+    context: ClassMethodDecoratorContext<This, V> & PublicMember,
   ): void;
   /** The legacy dialect, `experimentalDecorators`. */
-  <V extends Subscriber<E>>(target: object, key: string, descriptor: TypedPropertyDescriptor<V>): void;
+  <V extends Subscriber<E>>(target: InstanceSide, key: string, descriptor: TypedPropertyDescriptor<V>): void;
 }
 
 /** Any class, abstract ones too. */

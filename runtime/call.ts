@@ -53,10 +53,13 @@ export type Client<T> = {
 };
 
 /** A method as its callers see it. */
-export type Remote<F> = F extends () => infer R ? (input?: void, options?: CallOptions) => Result<R>
-  : F extends (input: infer P, ctx: Context) => infer R
+export type Remote<F> = F extends (...parameters: infer A) => infer R
+  // Not `F extends () => …`: a method whose input may be left out is one of those too.
+  ? A extends [] ? (input?: void, options?: CallOptions) => Result<R>
+  : F extends (input: infer P, ctx: Context) => unknown
     ? (undefined extends P ? (input?: P, options?: CallOptions) => Result<R>
       : (input: P, options?: CallOptions) => Result<R>)
+  : never
   : never;
 
 /** What calling a method that returns `R` gives. */
