@@ -7,6 +7,7 @@
 import type { System } from "../../runtime/platform.ts";
 import { machineClock } from "../node/clock.ts";
 import { machineSystem, type SystemOptions } from "../node/machine.ts";
+import { endOfTurn } from "../node/turn.ts";
 import { bun } from "./api.ts";
 import { dialBun } from "./dial.ts";
 import { serveBun } from "./host.ts";
@@ -27,7 +28,7 @@ export function createSystem(options: SystemOptions = {}): System {
   return machineSystem({
     runtime: "bun",
     version: bun.version,
-    endOfTurn: (callback) => void setImmediate(callback),
+    endOfTurn,
     // Bun.serve checks client certificates but does not say whose they are; the net host does. It is loaded only
     // then, as it costs 25 ms at start.
     serve: async (host) =>

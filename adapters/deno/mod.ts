@@ -4,11 +4,11 @@
  * @module
  */
 
-import { setImmediate } from "node:timers";
 import type { System } from "../../runtime/platform.ts";
 import { machineClock } from "../node/clock.ts";
 import { dialWs } from "../node/dial.ts";
 import { machineSystem, type SystemOptions } from "../node/machine.ts";
+import { endOfTurn } from "../node/turn.ts";
 import { serveDeno } from "./host.ts";
 
 export type { SystemOptions } from "../node/machine.ts";
@@ -27,7 +27,7 @@ export function createSystem(options: SystemOptions = {}): System {
   return machineSystem({
     runtime: "deno",
     version: Deno.version.deno,
-    endOfTurn: (callback) => void setImmediate(callback),
+    endOfTurn,
     // Deno.serve ignores client certificates without a word; the net host enforces them. It is loaded only then, as
     // it costs 45 ms at start.
     serve: async (host) =>

@@ -5,11 +5,11 @@
  */
 
 import process from "node:process";
-import { setImmediate } from "node:timers";
 import type { System } from "../../runtime/platform.ts";
 import { dialWs } from "./dial.ts";
 import { machineSystem, type SystemOptions } from "./machine.ts";
 import { serveNet } from "./net_host.ts";
+import { endOfTurn } from "./turn.ts";
 
 export { serveNet } from "./net_host.ts";
 export type { SystemOptions } from "./machine.ts";
@@ -27,7 +27,7 @@ export function createSystem(options: SystemOptions = {}): System {
   return machineSystem({
     runtime: "node",
     version: process.versions.node,
-    endOfTurn: (callback) => void setImmediate(callback),
+    endOfTurn,
     serve: serveNet,
     dialWebSocket: dialWs,
   }, options);

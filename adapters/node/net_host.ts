@@ -58,6 +58,7 @@ export async function serveNet(options: HostOptions = {}): Promise<Host> {
       cert: tls.cert,
       key: tls.key,
       allowHalfOpen: true,
+      handshakeTimeout: FIRST_REQUEST,
       ALPNProtocols: ["http/1.1"],
       ...(tls.clientCa === undefined
         ? {}
@@ -77,6 +78,7 @@ class NetHost implements Host {
   readonly #mounts = new Mounts({ raw: true });
   readonly #http: HttpServer;
   readonly #sockets: WebSocketServer;
+  readonly #raw = new Set<Socket>();
   readonly #connections = new Map<Duplex, Connection>();
   #server: Server | undefined;
   #draining = false;
@@ -101,6 +103,12 @@ class NetHost implements Host {
     this.#server = server;
     const { address, port } = server.address() as AddressInfo;
     this.addresses = [hostPort(address, port)];
+    // Sockets whose TLS handshake is not over, or never will be, are not connections yet.
+    server.on("connection", (socket) => {
+      this.#raw.add(socket);
+      socket.on("close", () => this.#raw.delete(socket));
+    });
+    server.on("tlsClientError", (_error, socket) => socket.destroy());
     // Such as too many open files: the connection is lost, the server goes on.
     server.on("error", (error) => report(`cannot accept a connection on ${this.addresses[0]}`, error));
   }
@@ -210,6 +218,7 @@ class NetHost implements Host {
       ? new Promise<void>((resolve) => server.close(() => resolve()))
       : Promise.resolve();
     for (const connection of this.#connections.values()) connection.socket.destroy();
+    for (const socket of this.#raw) socket.destroy();
     await closed;
   }
 }
