@@ -140,7 +140,7 @@ export class RpcClient implements AsyncDisposable {
       const body = encodeInput(marshal, input, target);
       pick = this.#selector.pick(target.pick);
       const { node, service } = pick.candidate;
-      const link = this.#links.open(node, this.#links.transport(node));
+      const link = this.#links.open(node);
       if (link === undefined) {
         void this.#perform(target, input, { options: NO_OPTIONS, parent: undefined, pending, pick });
         return true;
@@ -322,8 +322,8 @@ export class RpcClient implements AsyncDisposable {
     const { options, signal, target } = invocation;
     const node = invocation.node!;
     const route = invocation.route!;
-    const transport = this.#links.transport(node, options.transport ?? schemeOf(options.address));
-    const link = this.#links.open(node, transport) ?? await this.#links.connect(node, transport, signal);
+    const name = options.transport ?? schemeOf(options.address);
+    const link = this.#links.open(node, name) ?? await this.#links.connect(node, { name, signal });
     const contentType = options.contentType ?? this.#contentType;
     const marshal = this.#marshal(contentType);
     const remaining = invocation.remaining();

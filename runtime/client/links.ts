@@ -19,6 +19,8 @@ export class Links implements AsyncDisposable {
   readonly #transports: readonly Transport[];
   readonly #accept: Accept | undefined;
   readonly #open = new Map<string, Link>();
+  /** What `open` found, so that the hot path asks no transport and makes no key. */
+  readonly #byNode = new WeakMap<Node, Link>();
   readonly #all = new Set<Link>();
   readonly #dialling = new Map<string, Dialling>();
   #closed = false;
@@ -37,7 +39,7 @@ export class Links implements AsyncDisposable {
    *
    * @throws {MuonError} `unavailable`, if none does; the detail names both sides.
    */
-  transport(node: Node, name?: string): Transport {
+  transport(node: Node, name: string | undefined): Transport {
     const usable = name === undefined
       ? this.#transports
       : this.#transports.filter((transport) => transport.name === name);
@@ -58,19 +60,35 @@ export class Links implements AsyncDisposable {
     );
   }
 
-  /** The open link to a node; `undefined` if it has to be dialled. */
-  open(node: Node, transport: Transport): Link | undefined {
-    const link = this.#open.get(keyOf(node, transport));
-    return link !== undefined && link.accepting ? link : undefined;
+  /**
+   * The open link to a node; `undefined` if it has to be dialled.
+   *
+   * @param name Transport to use, whatever the node prefers.
+   * @throws {MuonError} As {@link Links.transport}.
+   */
+  open(node: Node, name?: string): Link | undefined {
+    if (name === undefined) {
+      const known = this.#byNode.get(node);
+      if (known !== undefined && known.accepting) return known;
+    }
+    const link = this.#open.get(keyOf(node, this.transport(node, name)));
+    if (link === undefined || !link.accepting) return undefined;
+    if (name === undefined) this.#byNode.set(node, link);
+    return link;
   }
 
   /** A link to a node, dialled if there is none. All who want it at a time share one attempt; a failure is not kept. */
-  async connect(node: Node, transport: Transport, signal?: AbortSignal): Promise<Link> {
-    const existing = this.open(node, transport);
+  async connect(
+    node: Node,
+    options: { readonly name?: string | undefined; readonly signal?: AbortSignal },
+  ): Promise<Link> {
+    const { name, signal } = options;
+    const existing = this.open(node, name);
     if (existing !== undefined) return existing;
     if (this.#closed) {
       throw new MuonError("unavailable", "The client is closed", { id: "muon.client", notRun: true });
     }
+    const transport = this.transport(node, name);
     const key = keyOf(node, transport);
     let dialling = this.#dialling.get(key);
     if (dialling === undefined) {
