@@ -1,0 +1,237 @@
+/**
+ * What a stream receives: messages put together again, the queue before a slow reader, and the credit it gives.
+ *
+ * @module
+ */
+
+import { EMPTY } from "../../bytes.ts";
+import { MuonError } from "../../errors.ts";
+import { OVERHEAD, type WireOptions } from "./limits.ts";
+import type { Sender } from "./sender.ts";
+
+/** Bytes that all streams of a connection hold, of messages that are not read or not whole. */
+export class Holdings {
+  #bytes = 0;
+  readonly #limit: number;
+
+  /** @param limit Most bytes. */
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  /** How many bytes are held. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Holds more; gives whether that is within the limit. */
+  hold(bytes: number): boolean {
+    if (this.#bytes + bytes > this.#limit) return false;
+    this.#bytes += bytes;
+    return true;
+  }
+
+  /** Lets go. */
+  release(bytes: number): void {
+    this.#bytes -= bytes;
+  }
+}
+
+/** What an {@link Inbox} shares with the others of its connection. */
+export interface InboxContext {
+  /** Sends the credit. */
+  readonly sender: Sender;
+  /** This end's limits. */
+  readonly options: WireOptions;
+  /** What all hold. */
+  readonly holdings: Holdings;
+}
+
+interface Waiter {
+  resolve(result: IteratorResult<Uint8Array, undefined>): void;
+  reject(error: unknown): void;
+}
+
+/** The receiving half of a stream, for one reader. */
+export class Inbox implements AsyncIterableIterator<Uint8Array, undefined> {
+  readonly #context: InboxContext;
+  readonly #id: number;
+  /** Called when the reader leaves before the end. */
+  readonly #owner: { left(): void } | undefined;
+  #queue: Uint8Array[] = [];
+  /** What reading each of the queue gives back. */
+  #costs: number[] = [];
+  #waiter: Waiter | undefined;
+  #closed = false;
+  #error: MuonError | undefined;
+  #held = 0;
+  /** Bytes the other end has spent and not got back. */
+  #spent = 0;
+  /** Bytes that may be given back, not said yet. */
+  #owed = 0;
+  /** Cost of the parts of an incomplete message that stands behind unread ones. */
+  #debt = 0;
+  #parts: Uint8Array = EMPTY;
+  #length = 0;
+
+  constructor(context: InboxContext, id: number, owner?: { left(): void }) {
+    this.#context = context;
+    this.#id = id;
+    this.#owner = owner;
+  }
+
+  /** Whether no more comes. */
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /**
+   * Takes a message or a part of one, and queues it once it is whole.
+   *
+   * @returns Why the call must end, if it must.
+   */
+  push(body: Uint8Array, more: boolean): MuonError | undefined {
+    const whole = this.gather(body, more);
+    if (!(whole instanceof Uint8Array)) return whole;
+    const cost = body.length + OVERHEAD + this.#debt;
+    this.#debt = 0;
+    const waiter = this.#waiter;
+    if (waiter !== undefined) {
+      this.#waiter = undefined;
+      this.#release(whole.length);
+      this.#give(cost);
+      waiter.resolve({ done: false, value: whole });
+    } else {
+      // A short item must not keep the long message alive that it came in.
+      this.#queue.push(whole.length * 2 < whole.buffer.byteLength ? whole.slice() : whole);
+      this.#costs.push(cost);
+    }
+    return undefined;
+  }
+
+  /**
+   * Takes a message or a part of one.
+   *
+   * @returns The message once it is whole, or why the call must end, if it must.
+   */
+  gather(body: Uint8Array, more: boolean): Uint8Array | MuonError | undefined {
+    const { options, holdings } = this.#context;
+    const cost = body.length + OVERHEAD;
+    this.#spent += cost;
+    if (this.#spent > options.window + options.fragment + OVERHEAD) {
+      return exhausted(`the other end sent beyond its credit of ${options.window} bytes`);
+    }
+    const length = this.#length + body.length;
+    if (length > options.maxMessage) {
+      return exhausted(`a message is larger than ${options.maxMessage} bytes, the most that is taken`);
+    }
+    if (!holdings.hold(body.length)) {
+      return exhausted(
+        `the connection holds ${holdings.bytes} bytes that are not read or not whole, ` +
+          `and may not hold ${body.length} more (limit ${options.held})`,
+      );
+    }
+    this.#held += body.length;
+    if (!more && this.#length === 0) return body;
+    this.#add(body, length);
+    if (!more) {
+      const whole = this.#parts.subarray(0, length);
+      this.#parts = EMPTY;
+      this.#length = 0;
+      return whole;
+    }
+    if (this.#queue.length === 0) this.#give(cost);
+    else this.#debt += cost;
+    return undefined;
+  }
+
+  /** Says that no more comes. The reader still gets what waits, and then the error, if there is one. */
+  close(error?: MuonError): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#error = error;
+    this.#parts = EMPTY;
+    // From here on, what waits is held by nobody but the reader.
+    this.#release(this.#held);
+    const waiter = this.#waiter;
+    this.#waiter = undefined;
+    if (waiter === undefined) return;
+    if (error === undefined) waiter.resolve({ done: true, value: undefined });
+    else waiter.reject(error);
+  }
+
+  /** Says that no more comes, and lets go of what waits. */
+  drop(error?: MuonError): void {
+    this.#queue = [];
+    this.#costs = [];
+    if (this.#closed) this.#error = error;
+    else this.close(error);
+  }
+
+  /** The next message. */
+  next(): Promise<IteratorResult<Uint8Array, undefined>> {
+    const value = this.#queue.shift();
+    if (value !== undefined) {
+      this.#release(value.length);
+      this.#give(this.#costs.shift()!);
+      if (this.#queue.length === 0 && this.#debt > 0) {
+        this.#give(this.#debt);
+        this.#debt = 0;
+      }
+      return Promise.resolve({ done: false, value });
+    }
+    if (this.#error !== undefined) return Promise.reject(this.#error);
+    if (this.#closed) return Promise.resolve({ done: true, value: undefined });
+    if (this.#waiter !== undefined) {
+      return Promise.reject(new TypeError("A stream has one reader: a message is awaited already"));
+    }
+    return new Promise((resolve, reject) => {
+      this.#waiter = { resolve, reject };
+    });
+  }
+
+  /** The reader leaves. */
+  return(): Promise<IteratorResult<Uint8Array, undefined>> {
+    const early = !this.#closed;
+    this.drop();
+    if (early) this.#owner?.left();
+    return Promise.resolve({ done: true, value: undefined });
+  }
+
+  /** This. */
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  #add(body: Uint8Array, length: number): void {
+    if (length > this.#parts.length) {
+      // Twice as much each time, as messages come in equal parts; never more than a message may have.
+      const { maxMessage } = this.#context.options;
+      const next = new Uint8Array(Math.min(maxMessage, Math.max(2 * length, this.#parts.length * 2)));
+      next.set(this.#parts.subarray(0, this.#length));
+      this.#parts = next;
+    }
+    this.#parts.set(body, this.#length);
+    this.#length = length;
+  }
+
+  #give(cost: number): void {
+    if (this.#closed) return;
+    this.#owed += cost;
+    const { sender, options } = this.#context;
+    if (this.#owed * 2 < options.window) return;
+    this.#spent -= this.#owed;
+    sender.credit(this.#id, this.#owed);
+    this.#owed = 0;
+  }
+
+  #release(bytes: number): void {
+    const released = Math.min(bytes, this.#held);
+    this.#held -= released;
+    this.#context.holdings.release(released);
+  }
+}
+
+function exhausted(detail: string): MuonError {
+  return new MuonError("resource_exhausted", detail, { id: "muon.wire" });
+}

@@ -1,0 +1,232 @@
+/**
+ * What is said once per connection and then named by a number: routes and metadata keys, see "Values" in
+ * `docs/protocol.md`.
+ *
+ * @module
+ */
+
+import { isKey, isValue, Metadata } from "../../metadata.ts";
+import type { CallHead } from "../transport.ts";
+import { MAX_ENTRIES, MAX_NAME } from "./limits.ts";
+import { ProtocolError, type Reader } from "./reader.ts";
+import { textRoom, type Writer } from "./writer.ts";
+
+const LITERAL = 0;
+const DEFINE = 1;
+const FIRST = 2;
+
+/** What a call's head says that calls have in common. */
+export type Route = Pick<CallHead, "service" | "endpoint" | "contentType">;
+
+interface Known extends Route {
+  readonly reference: number;
+}
+
+/** The routes that this end has defined at the other. */
+export class RoutesOut {
+  readonly #known = new Map<string, Known[]>();
+  #count = 0;
+  #limit = 0;
+  #last: Known | undefined;
+
+  /** Sets how many the other end keeps. */
+  allow(limit: number): void {
+    this.#limit = limit;
+  }
+
+  /** Writes the reference of a route, with its texts where they are needed. It takes up to `routeRoom(route)` bytes. */
+  write(writer: Writer, route: Route): void {
+    const { service, endpoint, contentType } = route;
+    let known = this.#last;
+    if (
+      known === undefined || known.endpoint !== endpoint || known.service !== service ||
+      known.contentType !== contentType
+    ) {
+      known = this.#known.get(endpoint)?.find((one) =>
+        one.service === service && one.contentType === contentType
+      );
+    }
+    if (known !== undefined) {
+      this.#last = known;
+      writer.varint(known.reference);
+      return;
+    }
+    if (this.#count < this.#limit) {
+      writer.varint(DEFINE);
+      this.#define({ service, endpoint, contentType, reference: FIRST + this.#count++ });
+    } else {
+      writer.varint(LITERAL);
+    }
+    writer.text(service);
+    writer.text(endpoint);
+    writer.text(contentType);
+  }
+
+  #define(route: Known): void {
+    const same = this.#known.get(route.endpoint);
+    if (same === undefined) this.#known.set(route.endpoint, [route]);
+    else same.push(route);
+    this.#last = route;
+  }
+}
+
+/** Most bytes that {@link RoutesOut.write} writes for a route. */
+export function routeRoom(route: Route): number {
+  return 8 + textRoom(route.service) + textRoom(route.endpoint) + textRoom(route.contentType);
+}
+
+/** The routes that the other end has defined here. */
+export class RoutesIn {
+  readonly #known: Route[] = [];
+  readonly #limit: number;
+
+  /** @param limit How many are kept. */
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  /** Reads a route. */
+  read(reader: Reader): Route {
+    const reference = reader.varint();
+    if (reference >= FIRST) {
+      const route = this.#known[reference - FIRST];
+      if (route === undefined) throw new ProtocolError(`route ${reference - FIRST} was never defined`);
+      return route;
+    }
+    const route = {
+      service: reader.text(MAX_NAME, "a service's name"),
+      endpoint: reader.text(MAX_NAME, "an endpoint's name"),
+      contentType: reader.text(MAX_NAME, "a content type"),
+    };
+    if (reference === DEFINE) {
+      if (this.#known.length >= this.#limit) {
+        throw new ProtocolError(`more than ${this.#limit} routes are defined`);
+      }
+      this.#known.push(route);
+    }
+    return route;
+  }
+}
+
+/** The metadata keys that this end has defined at the other. */
+export class KeysOut {
+  readonly #known = new Map<string, number>();
+  #limit = 0;
+
+  /** Sets how many the other end keeps. */
+  allow(limit: number): void {
+    this.#limit = limit;
+  }
+
+  /** Writes metadata. It takes up to `metadataRoom(metadata)` bytes. */
+  write(writer: Writer, metadata: Metadata): void {
+    writer.varint(metadata.size);
+    if (metadata.size === 0) return;
+    for (const [key, value] of metadata) {
+      const reference = this.#known.get(key);
+      if (reference !== undefined) {
+        writer.varint(reference);
+      } else {
+        if (this.#known.size < this.#limit) {
+          writer.varint(DEFINE);
+          this.#known.set(key, FIRST + this.#known.size);
+        } else {
+          writer.varint(LITERAL);
+        }
+        writer.text(key);
+      }
+      writer.text(value);
+    }
+  }
+}
+
+/** Most bytes that {@link KeysOut.write} writes. */
+export function metadataRoom(metadata: Metadata): number {
+  let room = 8;
+  if (metadata.size === 0) return room;
+  for (const [key, value] of metadata) room += 8 + textRoom(key) + textRoom(value);
+  return room;
+}
+
+/** The metadata keys that the other end has defined here. */
+export class KeysIn {
+  readonly #known: string[] = [];
+  readonly #limit: number;
+
+  /** @param limit How many are kept. */
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  /**
+   * Reads metadata.
+   *
+   * @param limit Most bytes of keys and values.
+   * @returns The metadata, or how many bytes it has if that is above the limit.
+   */
+  read(reader: Reader, limit: number): Metadata | number {
+    const count = reader.varint();
+    if (count === 0) return Metadata.EMPTY;
+    if (count > MAX_ENTRIES) {
+      throw new ProtocolError(`metadata has ${count} entries, more than ${MAX_ENTRIES}`);
+    }
+    const entries = new Map<string, string>();
+    let bytes = 0;
+    for (let i = 0; i < count; i++) {
+      const key = this.#key(reader);
+      const value = reader.text(Infinity, "a metadata value");
+      if (!isValue(value)) {
+        throw new ProtocolError(`the metadata value of "${key}" holds a control character`);
+      }
+      bytes += key.length + reader.length;
+      entries.set(key, value);
+    }
+    return bytes > limit ? bytes : Metadata.trusted(entries);
+  }
+
+  #key(reader: Reader): string {
+    const reference = reader.varint();
+    if (reference >= FIRST) {
+      const key = this.#known[reference - FIRST];
+      if (key === undefined) throw new ProtocolError(`metadata key ${reference - FIRST} was never defined`);
+      return key;
+    }
+    const key = reader.text(MAX_NAME, "a metadata key");
+    if (!isKey(key)) {
+      throw new ProtocolError(`the metadata key ${JSON.stringify(key)} is no lower-case token`);
+    }
+    if (reference === DEFINE) {
+      if (this.#known.length >= this.#limit) {
+        throw new ProtocolError(`more than ${this.#limit} metadata keys are defined`);
+      }
+      this.#known.push(key);
+    }
+    return key;
+  }
+}
+
+/**
+ * How many bytes metadata has, keys and values, as the limit counts them.
+ *
+ * @example
+ * ```ts
+ * metadataSize(Metadata.from({ "x-tenant": "acme" })); // 12
+ * ```
+ */
+export function metadataSize(metadata: Metadata): number {
+  let size = 0;
+  if (metadata.size === 0) return size;
+  for (const [key, value] of metadata) size += key.length + utf8Length(value);
+  return size;
+}
+
+function utf8Length(value: string): number {
+  let length = value.length;
+  for (let i = 0; i < value.length; i++) {
+    const unit = value.charCodeAt(i);
+    if (unit < 0x80) continue;
+    // Each half of a surrogate pair stands for two of its four bytes.
+    length += unit < 0x800 || (unit >= 0xd800 && unit < 0xe000) ? 1 : 2;
+  }
+  return length;
+}

@@ -1,0 +1,97 @@
+/**
+ * What a peer of muon.v1 takes, and how it sends.
+ *
+ * @module
+ */
+
+import type { Limits } from "../../policy.ts";
+import { LIMITS } from "../../policy.ts";
+
+/** The least that a HELLO may say of bodies and windows, and what holds before it came, in bytes. */
+export const FLOOR = 16_384;
+/** What a body in a frame costs beside its bytes, so that empty messages are not free. */
+export const OVERHEAD = 64;
+/** Room in a frame for all that is neither body nor metadata, in bytes. */
+export const SLACK = 8_192;
+/** Most bytes in one of a route's texts, or in a metadata key. */
+export const MAX_NAME = 1_024;
+/** Most entries of metadata. */
+export const MAX_ENTRIES = 256;
+
+/** Options of muon.v1 on one connection. */
+export interface WireOptions extends Pick<Limits, "maxMessage" | "maxMetadata" | "maxStreams" | "window"> {
+  /** Largest body taken in one frame, in bytes, from 16,384; larger ones are sent in parts of the other's size. @default {16_384} */
+  readonly fragment: number;
+  /** Routes (service, endpoint, content type) kept for the other end. @default {1_024} */
+  readonly routes: number;
+  /** Metadata keys kept for the other end. @default {1_024} */
+  readonly keys: number;
+  /** Bytes of messages that are not read or not whole, of all streams together. @default {67_108_864} */
+  readonly held: number;
+  /** Frames after which a batch leaves before the turn's end. @default {16} */
+  readonly batchFrames: number;
+  /** Bytes after which it does. @default {32_768} */
+  readonly batchBytes: number;
+  /** Bytes that the socket may have buffered before large bodies and streams wait for it. @default {262_144} */
+  readonly highWater: number;
+  /** Milliseconds between PINGs. @default {15_000} */
+  readonly ping: number;
+  /** Milliseconds to wait for the other end's HELLO, and for its close. @default {5_000} */
+  readonly patience: number;
+}
+
+/** The defaults of {@link WireOptions}. */
+export const WIRE: WireOptions = {
+  maxMessage: LIMITS.maxMessage,
+  maxMetadata: LIMITS.maxMetadata,
+  maxStreams: LIMITS.maxStreams,
+  window: LIMITS.window,
+  fragment: FLOOR,
+  routes: 1_024,
+  keys: 1_024,
+  held: 67_108_864,
+  batchFrames: 16,
+  batchBytes: 32_768,
+  highWater: 262_144,
+  ping: 15_000,
+  patience: 5_000,
+};
+
+/** Largest fragment and metadata together with all else must fit the three bytes of a frame's length. */
+const MAX_FRAME = 2 ** 24 - 1;
+
+/**
+ * Options of a connection, checked.
+ *
+ * @throws {RangeError} That names the option, if one is out of range.
+ *
+ * @example
+ * ```ts
+ * wireOptions({ window: 65_536 }).fragment; // 16384
+ * ```
+ */
+export function wireOptions(overrides: Partial<WireOptions> = {}): WireOptions {
+  const options: WireOptions = { ...WIRE };
+  for (const name of Object.keys(WIRE) as (keyof WireOptions)[]) {
+    const value = overrides[name];
+    if (value === undefined) continue;
+    const least = name === "window" || name === "fragment"
+      ? FLOOR
+      : name === "routes" || name === "keys"
+      ? 0
+      : 1;
+    if (!Number.isSafeInteger(value) || value < least) {
+      throw new RangeError(
+        `Option "${name}" must be a whole number from ${least}: current value is ${value}`,
+      );
+    }
+    (options as { -readonly [K in keyof WireOptions]: number })[name] = value;
+  }
+  if (options.fragment + options.maxMetadata + SLACK > MAX_FRAME) {
+    throw new RangeError(
+      `Options "fragment" and "maxMetadata" must be below ${MAX_FRAME - SLACK} bytes together: ` +
+        `current values are ${options.fragment} and ${options.maxMetadata}`,
+    );
+  }
+  return options;
+}

@@ -1,0 +1,154 @@
+/**
+ * What a stream sends: its credit, and what waits for it.
+ *
+ * @module
+ */
+
+import type { MuonError } from "../../errors.ts";
+import type { Metadata } from "../../metadata.ts";
+import { Later, rejected } from "./later.ts";
+import { OVERHEAD } from "./limits.ts";
+import type { Sender } from "./sender.ts";
+
+/** Something that waits to be sent, in its order. */
+type Chunk =
+  | { readonly kind: "data"; readonly body: Uint8Array }
+  | { readonly kind: "reply"; readonly body: Uint8Array; readonly trailer: Metadata }
+  | { readonly kind: "end"; readonly trailer: Metadata }
+  | { readonly kind: "error"; readonly error: MuonError; readonly trailer: Metadata };
+
+/** The sending half of a stream. */
+export class Outbox {
+  /** Whether it stands in the sender's queue. The sender's to clear. */
+  queued = false;
+  readonly #sender: Sender;
+  readonly #id: number;
+  /** Called when all that was given has been written. */
+  readonly #written: { written(): void };
+  #credit: number;
+  #chunks: Chunk[] = [];
+  /** How much of the first chunk's body was sent. */
+  #at = 0;
+  #room: Later<void> | undefined;
+  #error: MuonError | undefined;
+
+  constructor(sender: Sender, id: number, owner: { written(): void }) {
+    this.#sender = sender;
+    this.#id = id;
+    this.#written = owner;
+    this.#credit = sender.peer.window;
+  }
+
+  /** Whether nothing waits. */
+  get empty(): boolean {
+    return this.#chunks.length === 0;
+  }
+
+  /** Whether something waits that may be sent now. */
+  get waiting(): boolean {
+    const first = this.#chunks[0];
+    return first !== undefined && (this.#credit > 0 || first.kind === "end" || first.kind === "error");
+  }
+
+  /** Sends an item, as {@link Exchange.send} has it. */
+  send(body: Uint8Array): Promise<void> | undefined {
+    if (this.#error !== undefined) return rejected(this.#error);
+    const sender = this.#sender;
+    if (
+      this.#chunks.length > 0 || this.#credit <= 0 || sender.congested || body.length > sender.fragment
+    ) {
+      this.#push({ kind: "data", body: body.slice() });
+    } else {
+      sender.data(this.#id, body, false);
+      this.#credit -= body.length + OVERHEAD;
+      if (this.#credit > 0) return undefined;
+    }
+    return (this.#room ??= new Later()).promise;
+  }
+
+  /** Sends what is left of an input of which CALL carried the first `sent` bytes. */
+  rest(body: Uint8Array, sent: number): void {
+    this.#credit -= sent + OVERHEAD;
+    this.#push({ kind: "data", body: body.slice(sent) });
+  }
+
+  /** Sends the one answer. */
+  reply(body: Uint8Array, trailer: Metadata): void {
+    this.#push({ kind: "reply", body: body.slice(), trailer });
+  }
+
+  /** Says that no more comes. */
+  end(trailer: Metadata): void {
+    this.#push({ kind: "end", trailer });
+  }
+
+  /** Sends an error behind what waits. */
+  fail(error: MuonError, trailer: Metadata): void {
+    this.#push({ kind: "error", error, trailer });
+  }
+
+  /** Takes credit. */
+  grow(bytes: number): void {
+    this.#credit += bytes;
+    if (this.#chunks.length > 0) this.#ready();
+    else this.#open();
+  }
+
+  /** Lets go of what waits: the call is over. */
+  close(error: MuonError): void {
+    this.#error ??= error;
+    this.#chunks = [];
+    this.#room?.reject(this.#error);
+    this.#room = undefined;
+  }
+
+  /** Writes one frame. Gives how many bytes of body it had. */
+  pump(): number {
+    if (!this.waiting) return 0;
+    const chunk = this.#chunks[0]!;
+    const sender = this.#sender;
+    let written = 0;
+    if (chunk.kind === "end") {
+      sender.end(this.#id, chunk.trailer);
+      this.#chunks.shift();
+    } else if (chunk.kind === "error") {
+      sender.error(this.#id, chunk.error, chunk.trailer);
+      this.#chunks.shift();
+    } else {
+      const { body } = chunk;
+      const from = this.#at;
+      const part = body.subarray(from, from + sender.fragment);
+      written = part.length;
+      const more = from + written < body.length;
+      this.#credit -= written + OVERHEAD;
+      this.#at = more ? from + written : 0;
+      if (!more) this.#chunks.shift();
+      if (chunk.kind === "data") sender.data(this.#id, part, more);
+      else if (more) sender.replyPart(this.#id, part);
+      else sender.reply(this.#id, part, chunk.trailer);
+    }
+    if (this.#chunks.length === 0) {
+      this.#open();
+      this.#written.written();
+    }
+    return written;
+  }
+
+  #push(chunk: Chunk): void {
+    if (this.#error !== undefined) return;
+    this.#chunks.push(chunk);
+    this.#ready();
+  }
+
+  #ready(): void {
+    if (this.queued || !this.waiting) return;
+    this.queued = true;
+    this.#sender.ready(this);
+  }
+
+  #open(): void {
+    if (this.#credit <= 0 || this.#chunks.length > 0) return;
+    this.#room?.resolve();
+    this.#room = undefined;
+  }
+}

@@ -1,0 +1,310 @@
+/**
+ * The sending half of a connection: writes frames, cuts them into batches and lets large bodies take turns.
+ *
+ * @module
+ */
+
+import type { MuonError } from "../../errors.ts";
+import type { Metadata } from "../../metadata.ts";
+import type { CallHead } from "../transport.ts";
+import {
+  CALL,
+  CANCEL,
+  CREDIT,
+  DATA,
+  END,
+  ERROR,
+  errorRoom,
+  errorTexts,
+  GOAWAY,
+  HEADER,
+  type Hello,
+  IDEMPOTENT,
+  MORE,
+  NOT_RUN,
+  PING,
+  PONG,
+  REPLY,
+  statusNumber,
+  STREAM,
+  TRAILER,
+  writeError,
+  writeHello,
+} from "./frames.ts";
+import { KeysOut, metadataRoom, metadataSize, routeRoom, RoutesOut } from "./intern.ts";
+import { FLOOR, type WireOptions } from "./limits.ts";
+import type { Outbox } from "./outbox.ts";
+import { textRoom, Writer } from "./writer.ts";
+
+/** What the protocol asks of whoever drives it. */
+export interface Wire {
+  /** Bytes that were handed over and are not on their way. */
+  readonly buffered: number;
+  /** Whether `send` is done with the bytes when it returns. */
+  readonly copies: boolean;
+  /** Sends a batch. */
+  send(batch: Uint8Array): void;
+  /** Asks for `flush` at the end of this turn. */
+  wake(): void;
+  /** Closes the socket behind what was sent. */
+  close(code: number, reason: string): void;
+}
+
+/** Bytes of large bodies that are written in a turn, so that a turn stays short. */
+const TURN = 262_144;
+/** Longest reason of a CANCEL or GOAWAY that is sent, in UTF-16 units. */
+const MAX_REASON = 1_024;
+
+/** Writes frames. */
+export class Sender {
+  /** What the other end's HELLO said, or what holds before it came. */
+  peer: Hello;
+  /** Whether the socket has as much as it may: what may wait, waits. */
+  congested = false;
+  /** Largest body that goes into one frame. */
+  fragment: number = FLOOR;
+  /** Id of the last call that was written. */
+  lastCall = 0;
+  /** Id of the last call that the socket was given. */
+  sentCall = 0;
+  readonly #wire: Wire;
+  readonly #options: WireOptions;
+  readonly #writer = new Writer();
+  readonly #routes = new RoutesOut();
+  readonly #keys = new KeysOut();
+  #frames = 0;
+  #awake = false;
+  /** Streams whose bodies wait for their turn; those before `#turn` had it. */
+  #ready: Outbox[] = [];
+  #turn = 0;
+
+  constructor(wire: Wire, options: WireOptions) {
+    this.#wire = wire;
+    this.#options = options;
+    const { maxMessage, maxStreams } = options;
+    this.peer = {
+      maxMessage,
+      maxStreams,
+      maxMetadata: FLOOR,
+      fragment: FLOOR,
+      window: FLOOR,
+      routes: 0,
+      keys: 0,
+      agent: "",
+      node: "",
+      features: [],
+    };
+  }
+
+  /** Whether something waits to be sent. */
+  get idle(): boolean {
+    return this.#writer.size === 0 && this.#turn === this.#ready.length;
+  }
+
+  /** Takes the other end's HELLO. */
+  greet(hello: Hello): void {
+    this.peer = hello;
+    this.fragment = Math.min(hello.fragment, this.#options.fragment);
+    this.#routes.allow(hello.routes);
+    this.#keys.allow(hello.keys);
+  }
+
+  /** Whether metadata fits what the other end takes; how many bytes it has if not. */
+  excess(metadata: Metadata): number | undefined {
+    if (metadata.size === 0) return undefined;
+    const size = metadataSize(metadata);
+    return size > this.peer.maxMetadata ? size : undefined;
+  }
+
+  /** Writes HELLO. */
+  hello(hello: Hello): void {
+    writeHello(this.#writer, hello);
+    this.#sent();
+  }
+
+  /**
+   * Writes CALL.
+   *
+   * @param body The whole input; its first part, if it is larger than a frame holds; nothing if inputs follow.
+   * @returns How many bytes of the input were written.
+   */
+  call(id: number, head: CallHead, body: Uint8Array | undefined): number {
+    const { fragment } = this;
+    const writer = this.#writer;
+    const length = body === undefined ? 0 : Math.min(body.length, fragment);
+    let kind = head.idempotent ? CALL | IDEMPOTENT : CALL;
+    if (body === undefined) kind |= STREAM;
+    else if (length < body.length) kind |= MORE;
+    const frame = writer.begin(kind, id, 8 + routeRoom(head) + metadataRoom(head.metadata) + length);
+    this.#routes.write(writer, head);
+    writer.varint(Math.ceil(head.timeout));
+    this.#keys.write(writer, head.metadata);
+    if (length > 0) writer.raw(length === body!.length ? body! : body!.subarray(0, length));
+    writer.finish(frame);
+    this.lastCall = id;
+    this.#sent();
+    return length;
+  }
+
+  /** Writes DATA. */
+  data(id: number, body: Uint8Array, more: boolean): void {
+    const frame = this.#writer.begin(more ? DATA | MORE : DATA, id, body.length);
+    this.#writer.raw(body);
+    this.#writer.finish(frame);
+    this.#sent();
+  }
+
+  /** Writes REPLY. A trailer belongs to its last part. */
+  reply(id: number, body: Uint8Array, trailer: Metadata | undefined): void {
+    const writer = this.#writer;
+    if (trailer === undefined || trailer.size === 0) {
+      const frame = writer.begin(REPLY, id, body.length);
+      writer.raw(body);
+      writer.finish(frame);
+    } else {
+      const frame = writer.begin(REPLY | TRAILER, id, metadataRoom(trailer) + body.length);
+      this.#keys.write(writer, trailer);
+      writer.raw(body);
+      writer.finish(frame);
+    }
+    this.#sent();
+  }
+
+  /** Writes a part of a REPLY that is not the last. */
+  replyPart(id: number, body: Uint8Array): void {
+    const frame = this.#writer.begin(REPLY | MORE, id, body.length);
+    this.#writer.raw(body);
+    this.#writer.finish(frame);
+    this.#sent();
+  }
+
+  /** Writes HEADER. */
+  header(id: number, metadata: Metadata): void {
+    this.#metadata(HEADER, id, metadata);
+  }
+
+  /** Writes END. */
+  end(id: number, trailer: Metadata): void {
+    this.#metadata(END, id, trailer);
+  }
+
+  /** Writes ERROR. */
+  error(id: number, error: MuonError, trailer: Metadata): void {
+    const writer = this.#writer;
+    const texts = errorTexts(error, this.fragment);
+    const kind = error.notRun ? ERROR | NOT_RUN : ERROR;
+    const frame = writer.begin(kind, id, errorRoom(texts) + metadataRoom(trailer));
+    writeError(writer, error, texts);
+    this.#keys.write(writer, trailer);
+    writer.finish(frame);
+    this.#sent();
+  }
+
+  /** Writes CANCEL. */
+  cancel(id: number, error: MuonError): void {
+    const reason = error.detail.slice(0, MAX_REASON);
+    const frame = this.#writer.begin(CANCEL, id, 1 + textRoom(reason));
+    this.#writer.byte(statusNumber(error.status));
+    this.#writer.text(reason);
+    this.#writer.finish(frame);
+    this.#sent();
+  }
+
+  /** Writes CREDIT. */
+  credit(id: number, bytes: number): void {
+    const frame = this.#writer.begin(CREDIT, id, 8);
+    this.#writer.varint(bytes);
+    this.#writer.finish(frame);
+    this.#sent();
+  }
+
+  /** Writes PING or PONG. */
+  ping(payload: Uint8Array, answer: boolean): void {
+    const frame = this.#writer.begin(answer ? PONG : PING, 0, payload.length);
+    this.#writer.raw(payload);
+    this.#writer.finish(frame);
+    this.#sent();
+  }
+
+  /**
+   * Writes GOAWAY.
+   *
+   * @param last Id of the last call accepted.
+   * @param status A status' number, or 0 if this end stops in good order.
+   */
+  goaway(last: number, status: number, reason: string): void {
+    const text = reason.slice(0, MAX_REASON);
+    const frame = this.#writer.begin(GOAWAY, 0, 16 + textRoom(text));
+    this.#writer.varint(last);
+    this.#writer.byte(status);
+    this.#writer.text(text);
+    this.#writer.finish(frame);
+    this.#sent();
+  }
+
+  /** Lets a stream with bodies to send take its turn. It is in the queue once. */
+  ready(outbox: Outbox): void {
+    this.#ready.push(outbox);
+    this.#wake();
+  }
+
+  /** Sends what was written, and bodies whose turn it is. To be called at the end of a turn. */
+  flush(): void {
+    this.#awake = false;
+    this.#pump();
+    if (this.#writer.size > 0) this.#cut();
+  }
+
+  /** The socket has sent what it had. */
+  drained(): void {
+    if (!this.congested) return;
+    this.congested = false;
+    this.flush();
+  }
+
+  #metadata(kind: number, id: number, metadata: Metadata): void {
+    const frame = this.#writer.begin(kind, id, metadataRoom(metadata));
+    this.#keys.write(this.#writer, metadata);
+    this.#writer.finish(frame);
+    this.#sent();
+  }
+
+  #sent(): void {
+    const { batchFrames, batchBytes } = this.#options;
+    if (++this.#frames >= batchFrames || this.#writer.size >= batchBytes) this.#cut();
+    else this.#wake();
+  }
+
+  #wake(): void {
+    if (this.#awake) return;
+    this.#awake = true;
+    this.#wire.wake();
+  }
+
+  #cut(): void {
+    this.#frames = 0;
+    this.sentCall = this.lastCall;
+    const wire = this.#wire;
+    wire.send(this.#writer.take(wire.copies));
+    if (wire.buffered >= this.#options.highWater) this.congested = true;
+  }
+
+  #pump(): void {
+    let left = TURN;
+    while (this.#turn < this.#ready.length && !this.congested) {
+      if (left <= 0) return this.#wake();
+      const outbox = this.#ready[this.#turn++]!;
+      left -= outbox.pump();
+      if (outbox.waiting) this.#ready.push(outbox);
+      else outbox.queued = false;
+      if (this.#turn >= 64 && this.#turn * 2 >= this.#ready.length) {
+        this.#ready = this.#ready.slice(this.#turn);
+        this.#turn = 0;
+      }
+    }
+    if (this.#turn === this.#ready.length && this.#turn > 0) {
+      this.#ready = [];
+      this.#turn = 0;
+    }
+  }
+}

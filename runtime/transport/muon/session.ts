@@ -1,0 +1,604 @@
+/**
+ * muon.v1 as a machine: it takes messages and a time, and gives batches to send. It does no I/O. See `docs/protocol.md`.
+ *
+ * @module
+ */
+
+import { MuonError, type Where } from "../../errors.ts";
+import type { Peer } from "../../host.ts";
+import { Metadata } from "../../metadata.ts";
+import type { Clock } from "../../clock.ts";
+import { type TimerWheel, WheelTimer } from "../../timer_wheel.ts";
+import type { Accept, CallHandle, CallHead, Exchange, ReplySink } from "../transport.ts";
+import * as frames from "./frames.ts";
+import { InboundCall } from "./inbound.ts";
+import { Holdings, type InboxContext } from "./inbox.ts";
+import { KeysIn, RoutesIn } from "./intern.ts";
+import { Later } from "./later.ts";
+import { MAX_ENTRIES, MAX_NAME, SLACK, type WireOptions } from "./limits.ts";
+import { abortError, OpenCall, type Outbound, tooLarge, tooMuchMetadata, UnaryCall } from "./outbound.ts";
+import { ProtocolError, Reader } from "./reader.ts";
+import { Sender, type Wire } from "./sender.ts";
+import { StreamTable } from "./stream_table.ts";
+
+/** WebSocket's close code: done. */
+const NORMAL = 1000;
+/** WebSocket's close code: goes away. */
+const AWAY = 1001;
+/** WebSocket's close code: the protocol was broken. */
+const BROKEN = 1002;
+/** Longest reason of a close, in bytes, less what a cut character may take. */
+const MAX_CLOSE = 120;
+/** Longest name whose UTF-8 surely fits. */
+const LONG_NAME = Math.floor(MAX_NAME / 3);
+const INTERNAL = frames.statusNumber("internal");
+
+/** What a {@link Session} is made of. */
+export interface SessionOptions {
+  /** Whether this end dialled. */
+  readonly dialler: boolean;
+  /** The socket. */
+  readonly wire: Wire;
+  /** Limits and how to send. */
+  readonly options: WireOptions;
+  /** Time. */
+  readonly clock: Clock;
+  /** Deadlines. */
+  readonly wheel: TimerWheel;
+  /** The other end. */
+  readonly peer: Peer;
+  /** Takes calls. */
+  readonly accept: Accept;
+  /** The program, for people. */
+  readonly agent: string;
+  /** Id of this end's node, or nothing. */
+  readonly node: string;
+}
+
+/** One connection's protocol. */
+export class Session implements InboxContext {
+  /** The other end. */
+  readonly peer: Peer;
+  /** Writes. */
+  readonly sender: Sender;
+  /** This end's limits. */
+  readonly options: WireOptions;
+  /** Deadlines. */
+  readonly wheel: TimerWheel;
+  /** Bytes held for slow readers. */
+  readonly holdings: Holdings;
+  /** Resolves when the connection is over: with why, if nobody asked for it. */
+  readonly closed = new Later<MuonError | undefined>();
+  /** Smoothed round trip of PING, in ms; `undefined` before the first. */
+  rtt: number | undefined;
+  readonly #wire: Wire;
+  readonly #clock: Clock;
+  readonly #accept: Accept;
+  readonly #keepalive: Keepalive;
+  readonly #maxFrame: number;
+  readonly #routes: RoutesIn;
+  readonly #keys: KeysIn;
+  readonly #calls = new StreamTable<Outbound>();
+  readonly #served = new StreamTable<InboundCall>();
+  readonly #drained = new Later<void>();
+  #nextId: number;
+  /** Id of the last CALL that came. */
+  #lastIn = 0;
+  #greeted = false;
+  /** Whether the other end takes no more calls. */
+  #refused = false;
+  /** Whether this end takes no more calls. */
+  #leaving = false;
+  #over: MuonError | undefined;
+  #now = 0;
+  /** Whether anything came since the last look. */
+  #heard = false;
+  /** Looks in a row since which nothing came. */
+  #silent = 0;
+  #pings = 0;
+  /** When the last PING was sent. */
+  #pinged = 0;
+  /** Text of the other end's GOAWAY, and whether it stops in good order. */
+  #farewell: { readonly text: string; readonly orderly: boolean } | undefined;
+
+  constructor(from: SessionOptions) {
+    const { options, wire } = from;
+    this.peer = from.peer;
+    this.options = options;
+    this.wheel = from.wheel;
+    this.holdings = new Holdings(options.held);
+    this.sender = new Sender(wire, options);
+    this.#wire = wire;
+    this.#clock = from.clock;
+    this.#accept = from.accept;
+    this.#routes = new RoutesIn(options.routes);
+    this.#keys = new KeysIn(options.keys);
+    this.#maxFrame = options.fragment + options.maxMetadata + SLACK;
+    this.#nextId = from.dialler ? 1 : 2;
+    this.#keepalive = new Keepalive(this);
+    this.wheel.set(this.#keepalive, from.clock.now() + options.patience);
+    this.sender.hello({ ...options, agent: from.agent, node: from.node, features: [] });
+  }
+
+  /** Calls that this end made and that are not over. */
+  get inflight(): number {
+    return this.#calls.size;
+  }
+
+  /** Calls of the other end that are not over. */
+  get serving(): number {
+    return this.#served.size;
+  }
+
+  /** Whether a call may be made. */
+  get accepting(): boolean {
+    return !this.#refused && !this.#leaving && this.#over === undefined;
+  }
+
+  /** Whether the connection is over. */
+  get over(): boolean {
+    return this.#over !== undefined;
+  }
+
+  /** What the other end calls itself; empty before its HELLO. */
+  get agent(): string {
+    return this.sender.peer.agent;
+  }
+
+  /** Makes a call with one input. */
+  unary(head: CallHead, body: Uint8Array, sink: ReplySink): CallHandle {
+    const refusal = this.#refusal(head, body.length);
+    if (refusal !== undefined) return new RefusedCall(sink, refusal);
+    const id = this.#takeId();
+    const call = new UnaryCall(this, id, { head, sink });
+    this.#calls.add(call);
+    const written = this.sender.call(id, head, body);
+    if (written < body.length) call.sendRest(body, written);
+    if (head.timeout > 0) this.wheel.set(call, this.#clock.now() + head.timeout);
+    return call;
+  }
+
+  /** Makes a call with a stream of inputs. */
+  open(head: CallHead, signal?: AbortSignal): Exchange {
+    const refusal = signal?.aborted
+      ? unrun(abortError(signal.reason), this.where(head))
+      : this.#refusal(head, 0);
+    const call = new OpenCall(this, refusal === undefined ? this.#takeId() : 0, head);
+    if (refusal !== undefined) {
+      call.start(undefined);
+      call.stop(refusal);
+      return call;
+    }
+    this.#calls.add(call);
+    this.sender.call(call.id, head, undefined);
+    call.start(signal);
+    if (head.timeout > 0) this.wheel.set(call, this.#clock.now() + head.timeout);
+    return call;
+  }
+
+  /** Takes a message. */
+  receive(message: Uint8Array): void {
+    if (this.#over !== undefined) return;
+    this.#now = this.#clock.now();
+    this.#heard = true;
+    const reader = new Reader(message);
+    let fault: { readonly thrown: unknown } | undefined;
+    while (reader.at < message.length && this.#over === undefined) {
+      try {
+        this.#frame(reader, message.length);
+      } catch (thrown) {
+        if (thrown instanceof ProtocolError) return this.#break(thrown.message);
+        // A sink threw, which it must not: the other calls' frames are still heard.
+        fault ??= { thrown };
+      }
+      reader.at = reader.end;
+    }
+    this.#settle();
+    if (fault !== undefined) throw fault.thrown;
+  }
+
+  /** Sends what was written. To be called at the end of the turn in which `wake` was. */
+  flush(): void {
+    if (this.#over !== undefined) return;
+    this.sender.flush();
+    this.#settle();
+  }
+
+  /** The socket has sent what it had. */
+  drained(): void {
+    if (this.#over !== undefined) return;
+    this.sender.drained();
+    this.#settle();
+  }
+
+  /** The socket is closed. */
+  lost(code: number, reason: string): void {
+    const { address } = this.peer;
+    const text = this.#farewell?.text ?? reason;
+    const why = text === "" ? "" : `: ${text}`;
+    const error = unavailable(
+      this.#farewell === undefined
+        ? `the connection to ${address} was lost (code ${code})${why}`
+        : `the other end, ${address}, closed the connection${why}`,
+    );
+    this.#end(error, this.#farewell?.orderly === true);
+  }
+
+  /** Ends every call with `unavailable`, and the connection. */
+  close(): void {
+    if (this.#over !== undefined) return;
+    if (!this.#leaving) this.sender.goaway(this.#lastIn, 0, "closes");
+    this.sender.flush();
+    this.#end(unavailable(`the connection to ${this.peer.address} was closed by this end`), true);
+    this.#wire.close(this.#leaving ? AWAY : NORMAL, "");
+  }
+
+  /** Takes no more calls, on either side. The promise resolves when all are over. */
+  drain(): Promise<void> {
+    if (!this.#leaving && this.#over === undefined) {
+      this.sender.goaway(this.#lastIn, 0, "stops");
+      this.#leaving = true;
+    }
+    return this.#drained.promise;
+  }
+
+  /** Hands over a call whose input is whole, or a stream. */
+  accept(call: InboundCall): void {
+    try {
+      this.#accept(call);
+    } catch (thrown) {
+      call.fail(MuonError.from(thrown));
+    }
+  }
+
+  /** A call is over. */
+  leave(call: Outbound | InboundCall): void {
+    this.wheel.cancel(call);
+    if (call instanceof InboundCall) this.#served.remove(call);
+    else this.#calls.remove(call);
+  }
+
+  /** Another object takes a call over; its deadline was met. */
+  replace(call: Outbound, by: Outbound): void {
+    this.wheel.cancel(call);
+    this.#calls.remove(call);
+    this.#calls.add(by);
+  }
+
+  /** What errors say of a call. */
+  where(head: { readonly service?: string; readonly endpoint?: string }): Where {
+    return {
+      ...(head.service === undefined ? {} : { service: head.service }),
+      ...(head.endpoint === undefined ? {} : { endpoint: head.endpoint }),
+      ...(this.sender.peer.node === "" ? {} : { node: this.sender.peer.node }),
+      address: this.peer.address,
+    };
+  }
+
+  /** Sends a PING, or closes a connection on which nothing comes. To be called when the keepalive's time has come. */
+  keep(): void {
+    const { ping, patience } = this.options;
+    if (!this.#greeted) return this.#dead(`no HELLO came within ${patience} ms`);
+    this.#silent = this.#heard ? 0 : this.#silent + 1;
+    if (this.#silent >= 2) {
+      return this.#dead(`nothing came for ${this.#silent * ping} ms, not even for a PING`);
+    }
+    this.#heard = false;
+    this.#ping();
+    this.wheel.set(this.#keepalive, this.#clock.now() + ping);
+  }
+
+  #ping(): void {
+    const payload = new Uint8Array(8);
+    new DataView(payload.buffer).setUint32(4, ++this.#pings);
+    this.#pinged = this.#clock.now();
+    this.sender.ping(payload, false);
+  }
+
+  #takeId(): number {
+    const id = this.#nextId;
+    this.#nextId += 2;
+    return id;
+  }
+
+  /** Why a call cannot be made; nothing of it was sent. */
+  #refusal(head: CallHead, size: number): MuonError | undefined {
+    const { peer } = this.sender;
+    if (!this.accepting) {
+      const end = this.#leaving ? "this" : "the other";
+      const why = `the connection to ${this.peer.address} takes no more calls: ${end} end stops`;
+      return unrun(this.#over ?? unavailable(why), this.where(head));
+    }
+    if (size > peer.maxMessage) {
+      return unrun(tooLarge("input", size, peer.maxMessage), this.where(head));
+    }
+    if (this.#calls.size >= peer.maxStreams) {
+      return unrun(tooMany(peer.maxStreams), this.where(head));
+    }
+    if (!(head.timeout >= 0)) {
+      const error = new MuonError("deadline_exceeded", "the deadline passed before the call was sent", {
+        id: "muon.wire",
+      });
+      return unrun(error, this.where(head));
+    }
+    for (const name of [head.service, head.endpoint, head.contentType]) {
+      if (name.length <= LONG_NAME) continue;
+      const detail = `a name has ${name.length} characters, more than ${LONG_NAME}: ${name.slice(0, 32)}…`;
+      return unrun(new MuonError("invalid_argument", detail, { id: "muon.wire" }), this.where(head));
+    }
+    const excess = this.sender.excess(head.metadata);
+    if (excess !== undefined) {
+      return unrun(tooMuchMetadata(excess, peer.maxMetadata), this.where(head));
+    }
+    if (head.metadata.size > MAX_ENTRIES) {
+      const detail = `the metadata has ${head.metadata.size} entries, more than ${MAX_ENTRIES}`;
+      return unrun(new MuonError("resource_exhausted", detail, { id: "muon.wire" }), this.where(head));
+    }
+    return undefined;
+  }
+
+  #frame(reader: Reader, size: number): void {
+    const { bytes, at } = reader;
+    if (at + 5 > size) throw new ProtocolError("a frame's head is cut short");
+    const kind = bytes[at]!;
+    const length = (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!;
+    if (length > this.#maxFrame) {
+      throw new ProtocolError(`a frame has ${length} bytes, more than ${this.#maxFrame}`);
+    }
+    if (at + 4 + length > size) throw new ProtocolError("a frame is cut short");
+    reader.at = at + 4;
+    reader.end = at + 4 + length;
+    const id = reader.varint();
+    const type = kind & 15;
+    if (!this.#greeted && type !== frames.HELLO) throw new ProtocolError("the first frame is no HELLO");
+    switch (type) {
+      case frames.CALL:
+        return this.#onCall(id, kind, reader);
+      case frames.REPLY:
+        return this.#onReply(id, kind, reader);
+      case frames.DATA:
+        return this.#stream(id)?.onData(reader.rest(), (kind & frames.MORE) !== 0);
+      case frames.CREDIT:
+        return this.#stream(id)?.onCredit(reader.varint());
+      case frames.END: {
+        const stream = this.#stream(id);
+        const trailer = this.#metadata(reader);
+        return trailer instanceof MuonError ? stream?.refuse(trailer) : stream?.onEnd(trailer);
+      }
+      case frames.HEADER: {
+        const metadata = this.#metadata(reader);
+        const call = this.#own(id);
+        return metadata instanceof MuonError ? call?.refuse(metadata) : call?.onHeader(metadata);
+      }
+      case frames.ERROR:
+        return this.#onError(id, kind, reader);
+      case frames.CANCEL:
+        return this.#onCancel(id, reader);
+      case frames.HELLO:
+        return this.#onHello(id, reader);
+      case frames.PING:
+        // One that does not read has its PINGs left unanswered, for the answers would pile up.
+        if (!this.sender.congested) this.sender.ping(payload(reader), true);
+        return;
+      case frames.PONG:
+        return this.#onPong(reader);
+      case frames.GOAWAY:
+        return this.#onGoaway(reader);
+    }
+  }
+
+  #onHello(id: number, reader: Reader): void {
+    if (this.#greeted) throw new ProtocolError("a second HELLO came");
+    if (id !== 0) throw new ProtocolError(`HELLO came on stream ${id}`);
+    const before = this.sender.peer.window;
+    this.sender.greet(frames.readHello(reader));
+    this.#greeted = true;
+    const more = this.sender.peer.window - before;
+    for (const call of this.#calls.values()) call.onCredit(more);
+    this.#ping();
+    this.wheel.set(this.#keepalive, this.#now + this.options.ping);
+  }
+
+  #onCall(id: number, kind: number, reader: Reader): void {
+    if (id === 0 || this.#isOwn(id) || id <= this.#lastIn) {
+      throw new ProtocolError(`call ${id} came behind call ${this.#lastIn}, or has this end's parity`);
+    }
+    this.#lastIn = id;
+    // What it defines is kept, even if the call is not taken.
+    const route = this.#routes.read(reader);
+    const timeout = reader.varint();
+    const metadata = this.#metadata(reader);
+    if (this.#leaving) return;
+    const body = (kind & frames.STREAM) === 0 ? reader.rest() : undefined;
+    const { maxStreams, maxMessage } = this.options;
+    if (metadata instanceof MuonError) return this.#reject(id, metadata);
+    if (this.#served.size >= maxStreams) return this.#reject(id, tooMany(maxStreams));
+    if (body !== undefined && body.length > maxMessage) {
+      return this.#reject(id, tooLarge("input", body.length, maxMessage));
+    }
+    const more = body !== undefined && (kind & frames.MORE) !== 0;
+    const call = new InboundCall(this, id, {
+      head: {
+        service: route.service,
+        endpoint: route.endpoint,
+        metadata,
+        contentType: route.contentType,
+        timeout,
+        idempotent: (kind & frames.IDEMPOTENT) !== 0,
+      },
+      deadline: timeout > 0 ? this.#now + timeout : undefined,
+      body: more ? undefined : body,
+      more,
+    });
+    this.#served.add(call);
+    if (call.deadline !== undefined) this.wheel.set(call, call.deadline);
+    if (more) call.onData(body!, true);
+    else this.accept(call);
+  }
+
+  #onReply(id: number, kind: number, reader: Reader): void {
+    const trailer = (kind & frames.TRAILER) === 0 ? Metadata.EMPTY : this.#metadata(reader);
+    const call = this.#own(id);
+    if (call === undefined) return;
+    if (trailer instanceof MuonError) call.refuse(trailer);
+    else call.onReply(reader.rest(), (kind & frames.MORE) !== 0, trailer);
+  }
+
+  #onError(id: number, kind: number, reader: Reader): void {
+    const call = this.#own(id);
+    const where = call === undefined ? {} : call.where;
+    const error = frames.readError(reader, (kind & frames.NOT_RUN) !== 0, where);
+    const trailer = this.#metadata(reader);
+    call?.onError(error, trailer instanceof MuonError ? Metadata.EMPTY : trailer);
+  }
+
+  #onCancel(id: number, reader: Reader): void {
+    if (this.#isOwn(id)) throw new ProtocolError(`CANCEL came on call ${id}, which this end made`);
+    const call = this.#stream(id) as InboundCall | undefined;
+    const status = frames.statusAt(reader.byte());
+    const reason = reader.text(Infinity, "a reason");
+    call?.abort(new MuonError(status, reason, { id: "muon.wire" }));
+  }
+
+  #onPong(reader: Reader): void {
+    const bytes = payload(reader);
+    if (new DataView(bytes.buffer, bytes.byteOffset).getUint32(4) !== this.#pings) return;
+    const sample = Math.max(0, this.#now - this.#pinged);
+    // Smoothed as TCP's: RFC 6298 §2.
+    this.rtt = this.rtt === undefined ? sample : this.rtt + (sample - this.rtt) / 8;
+  }
+
+  #onGoaway(reader: Reader): void {
+    const last = reader.varint();
+    const status = reader.byte();
+    const text = reader.text(Infinity, "a reason");
+    this.#refused = true;
+    this.#farewell = { text, orderly: status === 0 };
+    const error = unavailable(`the other end, ${this.peer.address}, takes no more calls: ${text}`);
+    for (const call of this.#calls.values()) {
+      if (call.id > last) call.stop(unrun(error, call.where));
+    }
+  }
+
+  /** Metadata, or why it is not taken. */
+  #metadata(reader: Reader): Metadata | MuonError {
+    const { maxMetadata } = this.options;
+    const metadata = this.#keys.read(reader, maxMetadata);
+    return typeof metadata === "number" ? tooMuchMetadata(metadata, maxMetadata) : metadata;
+  }
+
+  /** Answers a call that is not taken. */
+  #reject(id: number, error: MuonError): void {
+    this.sender.error(id, unrun(error), Metadata.EMPTY);
+  }
+
+  #isOwn(id: number): boolean {
+    return (id & 1) === (this.#nextId & 1);
+  }
+
+  /** The call of this end that an answer belongs to; `undefined` if it is over. */
+  #own(id: number): Outbound | undefined {
+    if (!this.#isOwn(id) || id >= this.#nextId) {
+      throw new ProtocolError(`an answer came to call ${id}, never made`);
+    }
+    return this.#calls.get(id);
+  }
+
+  /** The stream of an id; `undefined` if it is over. */
+  #stream(id: number): Outbound | InboundCall | undefined {
+    if (this.#isOwn(id) && id !== 0) return this.#own(id);
+    if (id === 0 || id > this.#lastIn) throw new ProtocolError(`a frame came on stream ${id}, never opened`);
+    return this.#served.get(id);
+  }
+
+  #dead(detail: string): void {
+    this.#end(unavailable(`the connection to ${this.peer.address} is dead: ${detail}`), false);
+    this.#wire.close(AWAY, "");
+  }
+
+  /** The other end does not speak the protocol. */
+  #break(detail: string): void {
+    this.sender.goaway(this.#lastIn, INTERNAL, detail);
+    this.sender.flush();
+    this.#end(unavailable(`the other end, ${this.peer.address}, broke muon.v1: ${detail}`), false);
+    // A close has room for little, and its text must be UTF-8.
+    this.#wire.close(BROKEN, detail.replaceAll(/[^\x20-\x7e]/g, "?").slice(0, MAX_CLOSE));
+  }
+
+  #end(error: MuonError, asked: boolean): void {
+    if (this.#over !== undefined) return;
+    this.#over = error;
+    this.wheel.cancel(this.#keepalive);
+    for (const call of this.#calls.values()) {
+      const never = call.id > this.sender.sentCall || call.unsent;
+      call.stop(never ? unrun(error, call.where) : error.at(call.where));
+    }
+    for (const call of this.#served.values()) call.abort(error);
+    this.#drained.resolve();
+    this.closed.resolve(asked ? undefined : error);
+  }
+
+  #settle(): void {
+    if (!this.#leaving || this.#calls.size > 0 || this.#served.size > 0 || !this.sender.idle) return;
+    this.#drained.resolve();
+  }
+}
+
+class Keepalive extends WheelTimer {
+  readonly #session: Session;
+
+  constructor(session: Session) {
+    super();
+    this.#session = session;
+  }
+
+  fire(): void {
+    this.#session.keep();
+  }
+}
+
+/** A call that was not sent: its sink hears so, but not before `unary` has returned. */
+class RefusedCall implements CallHandle {
+  readonly #sink: ReplySink;
+  #over = false;
+
+  constructor(sink: ReplySink, error: MuonError) {
+    this.#sink = sink;
+    Promise.resolve().then(() => this.cancel(error));
+  }
+
+  cancel(error: MuonError): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#sink.fail(error);
+  }
+}
+
+function payload(reader: Reader): Uint8Array {
+  const bytes = reader.rest();
+  if (bytes.length !== 8) throw new ProtocolError(`PING or PONG has ${bytes.length} bytes instead of 8`);
+  return bytes;
+}
+
+function unavailable(detail: string): MuonError {
+  return new MuonError("unavailable", detail, { id: "muon.wire" });
+}
+
+function tooMany(limit: number): MuonError {
+  return new MuonError(
+    "resource_exhausted",
+    `${limit} calls are open on the connection already (limit maxStreams)`,
+    {
+      id: "muon.wire",
+    },
+  );
+}
+
+/** The same error of a call that is known not to have run. */
+function unrun(error: MuonError, where?: Where): MuonError {
+  return new MuonError(error.status, error.detail, {
+    id: error.id,
+    notRun: true,
+    ...(where === undefined ? {} : { where }),
+  });
+}

@@ -1,0 +1,146 @@
+/**
+ * Where outgoing frames are written: one growing buffer, of which batches are handed to the socket.
+ *
+ * @module
+ */
+
+import { utf8 } from "../../bytes.ts";
+
+const SLAB = 65_536;
+const HEADER = 4;
+
+/**
+ * Bytes on their way out. The room a frame may take is reserved once, by {@link Writer.begin}; what writes into it
+ * checks nothing.
+ *
+ * @example
+ * ```ts
+ * const writer = new Writer();
+ * const frame = writer.begin(CREDIT, 1, 8);
+ * writer.varint(4096);
+ * writer.finish(frame);
+ * writer.take(false); // 0 9 0 0 3 …
+ * ```
+ */
+export class Writer {
+  #bytes: Uint8Array = new Uint8Array(SLAB);
+  #start = 0;
+  #at = 0;
+
+  /** Bytes that were written and not taken. */
+  get size(): number {
+    return this.#at - this.#start;
+  }
+
+  /**
+   * Begins a frame.
+   *
+   * @param head Kind and flags.
+   * @param id Stream id.
+   * @param room Most bytes that its payload may take.
+   * @returns Where it begins, for {@link Writer.finish}.
+   */
+  begin(head: number, id: number, room: number): number {
+    if (this.#at + room + HEADER + 8 > this.#bytes.length) this.#grow(room + HEADER + 8);
+    const frame = this.#at;
+    this.#bytes[frame] = head;
+    this.#at = frame + HEADER;
+    this.varint(id);
+    return frame;
+  }
+
+  /** Ends a frame: writes its length. */
+  finish(frame: number): void {
+    const bytes = this.#bytes;
+    const length = this.#at - frame - HEADER;
+    bytes[frame + 1] = length >>> 16;
+    bytes[frame + 2] = length >>> 8;
+    bytes[frame + 3] = length;
+  }
+
+  /** Writes a byte. */
+  byte(value: number): void {
+    this.#bytes[this.#at++] = value;
+  }
+
+  /** Writes an integer from 0 to 2^53 - 1 in 1 to 8 bytes. */
+  varint(value: number): void {
+    const bytes = this.#bytes;
+    let at = this.#at;
+    // Bit operations see 32 bits only.
+    while (value >= 0x80000000) {
+      bytes[at++] = (value % 128) | 128;
+      value = Math.floor(value / 128);
+    }
+    while (value >= 128) {
+      bytes[at++] = (value & 127) | 128;
+      value >>>= 7;
+    }
+    bytes[at++] = value;
+    this.#at = at;
+  }
+
+  /** Writes a text: its length in bytes, then its UTF-8. It takes up to `textRoom(text)` bytes. */
+  text(text: string): void {
+    const { length } = text;
+    if (length < 64) {
+      const bytes = this.#bytes;
+      const start = this.#at + 1;
+      let i = 0;
+      for (; i < length; i++) {
+        const unit = text.charCodeAt(i);
+        if (unit > 127) break;
+        bytes[start + i] = unit;
+      }
+      if (i === length) {
+        bytes[start - 1] = length;
+        this.#at = start + length;
+        return;
+      }
+    }
+    const encoded = utf8(text);
+    this.varint(encoded.length);
+    this.raw(encoded);
+  }
+
+  /** Writes bytes as they are. */
+  raw(from: Uint8Array): void {
+    const { length } = from;
+    const bytes = this.#bytes;
+    const at = this.#at;
+    // For a few bytes a loop beats the call into the runtime.
+    if (length < 32) {
+      for (let i = 0; i < length; i++) bytes[at + i] = from[i]!;
+    } else {
+      bytes.set(from, at);
+    }
+    this.#at = at + length;
+  }
+
+  /**
+   * What was written since it was last taken.
+   *
+   * @param reuse Whether the caller is done with the bytes before anything more is written.
+   */
+  take(reuse: boolean): Uint8Array {
+    const batch = this.#bytes.subarray(this.#start, this.#at);
+    if (reuse) this.#at = 0;
+    this.#start = this.#at;
+    return batch;
+  }
+
+  /** The bytes written so far stay together: a batch leaves as one. */
+  #grow(room: number): void {
+    const size = this.size;
+    const next = new Uint8Array(Math.max(SLAB, 2 * (size + room)));
+    next.set(this.#bytes.subarray(this.#start, this.#at));
+    this.#bytes = next;
+    this.#start = 0;
+    this.#at = size;
+  }
+}
+
+/** Most bytes that {@link Writer.text} writes for a text. */
+export function textRoom(text: string): number {
+  return text.length * 3 + 4;
+}
