@@ -63,6 +63,20 @@ test("leaving the loop, disposing and the signal end it, and let go what waits",
   assert.equal(closed, 4);
 });
 
+test("an iteration that is over does not listen to its signal any more", async () => {
+  const { signal } = new AbortController();
+  let listeners = 0;
+  const add = signal.addEventListener.bind(signal) as (...args: unknown[]) => void;
+  const remove = signal.removeEventListener.bind(signal) as (...args: unknown[]) => void;
+  signal.addEventListener = (...args: unknown[]) => (listeners++, add(...args));
+  signal.removeEventListener = (...args: unknown[]) => (listeners--, remove(...args));
+  const [ended, left] = [new PushIterator({ signal }), new PushIterator({ signal })];
+  assert.equal(listeners, 2);
+  ended.end();
+  await left.return();
+  assert.equal(listeners, 0);
+});
+
 test("return ends a read that waits", async () => {
   const values = new PushIterator<number>();
   const waiting = values.next();

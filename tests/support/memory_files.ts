@@ -110,10 +110,12 @@ export class MemoryFiles implements Files {
     Object.assign(this.#items.get(path)!, change);
   }
 
-  /** Removes a path and all beneath it, at once. */
+  /** Removes a path and all beneath it, at once. Watches of what is removed are deaf from then on. */
   wipe(path: string): void {
     for (const each of [...this.#items.keys()]) {
-      if (each === path || each.startsWith(`${path}/`)) this.#items.delete(each);
+      if (each !== path && !each.startsWith(`${path}/`)) continue;
+      this.#items.delete(each);
+      this.#watches.delete(each);
     }
   }
 

@@ -283,6 +283,35 @@ for (const jump of [-86_400_000, 86_400_000]) {
   });
 }
 
+test("a beat that was seen to come just before a jump forward counts", async () => {
+  const { files, open, clock } = machine();
+  files.silent = true;
+  await using here = open();
+  await using there = open();
+  await here.register(greeter("1", "a"), { ttl: 60_000 });
+  assert.deepEqual(nodesOf(await there.getService("greeter")), ["a"]);
+  await clock.advance(20_000);
+  await there.getService("greeter");
+  await here.register(greeter("1", "a"), { ttl: 60_000 });
+  await here.register(greeter("1", "new"), { ttl: 60_000 });
+  clock.jump(86_400_000);
+  assert.deepEqual(nodesOf(await there.getService("greeter")), ["a", "new"]);
+  await clock.advance(59_999);
+  assert.deepEqual(nodesOf(await there.getService("greeter")), ["a", "new"]);
+  await clock.advance(1);
+  assert.deepEqual(nodesOf(await there.getService("greeter")), []);
+});
+
+test("a change that leaves time and size of a file as they were is seen", async () => {
+  const { open } = machine();
+  await using here = open();
+  await using there = open();
+  for (const address of ["127.0.0.1:4001", "127.0.0.1:4002"]) {
+    await here.register(greeter("1", "a", { address }), { ttl: 60_000 });
+    assert.equal((await there.getService("greeter"))[0]?.nodes[0]?.address, address);
+  }
+});
+
 test("whoever looks for the first time after a jump forward sees a node at its next beat", async () => {
   const { open, clock } = machine();
   await using here = open();
