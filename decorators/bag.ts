@@ -5,8 +5,10 @@
  * @module
  */
 
-import type { Kind } from "../runtime/definition.ts";
 import type { AnySchema } from "../runtime/schema.ts";
+import type { MethodOptions } from "./method.ts";
+import type { ServiceOptions } from "./service.ts";
+import type { SubscribeTopicOptions } from "./subscribe.ts";
 
 // Bun and Node have no `Symbol.metadata` yet; compilers look for it when a decorated class is evaluated, which is
 // after this module. Source: https://github.com/tc39/proposal-decorator-metadata
@@ -16,33 +18,25 @@ const METADATA: symbol = (Symbol as { metadata?: symbol }).metadata ??= Symbol.f
 const NOTES = Symbol.for("muon.notes.v1");
 
 /** What `@Service` said. */
-export interface ServiceNote {
+export interface ServiceNote extends ServiceOptions {
+  /** The service's name, unchecked. */
   readonly name: string;
-  readonly version?: string | undefined;
-  readonly metadata?: Readonly<Record<string, string>> | undefined;
-  readonly handler?: string | undefined;
-  readonly forward?: readonly string[] | undefined;
 }
 
 /** What one `@Method` said. */
-export interface MethodNote {
+export interface MethodNote extends MethodOptions {
+  /** Tells it from a {@link SubscribeNote}. */
   readonly as: "method";
-  readonly input?: AnySchema | undefined;
-  readonly output?: AnySchema | undefined;
-  readonly name?: string | undefined;
-  readonly idempotent?: boolean | undefined;
-  readonly kind?: Kind | undefined;
-  readonly timeout?: number | undefined;
-  readonly description?: string | undefined;
-  readonly metadata?: Readonly<Record<string, string>> | undefined;
 }
 
 /** What one `@Subscribe` said. */
-export interface SubscribeNote {
+export interface SubscribeNote extends SubscribeTopicOptions {
+  /** Tells it from a {@link MethodNote}. */
   readonly as: "subscribe";
+  /** The topic's name, unchecked. */
   readonly topic: string;
+  /** Schema of an event. */
   readonly input?: AnySchema | undefined;
-  readonly queue?: string | undefined;
 }
 
 /** What one decorator of a member said. */
@@ -60,11 +54,17 @@ export interface Notes {
 
 /** What the standard dialect passes second, as far as it is used here. */
 export interface StandardContext {
+  /** What is decorated: `class`, `method`, `field` … */
   readonly kind: string;
+  /** Its name. */
   readonly name?: string | symbol;
+  /** Whether it is a member of the class, not of its instances. */
   readonly static?: boolean;
+  /** Whether its name begins with `#`. */
   readonly private?: boolean;
+  /** The class's bag. */
   readonly metadata?: object;
+  /** There in this dialect alone. */
   readonly addInitializer: unknown;
 }
 
@@ -113,10 +113,13 @@ export function ownNotes(target: object): Notes | undefined {
  * Leaves a note about a member. What cannot be a member of a service is kept as a problem, told at the scan.
  *
  * @param args What the runtime passed to the decorator, in either dialect.
+ * @param what The decorator, and its note, or in words what is wrong with it.
  * @throws {TypeError} If the decorator does not stand at a member.
  */
-export function noteMember(args: readonly unknown[], note: MemberNote): void {
-  const decorator = note.as === "method" ? "@Method" : "@Subscribe";
+export function noteMember(
+  args: readonly unknown[],
+  { decorator, note }: { readonly decorator: "@Method" | "@Subscribe"; readonly note: MemberNote | string },
+): void {
   const place = isStandard(args[1]) ? placeOfContext(args[1]) : placeOfTarget(args);
   if (place === undefined) {
     const name = typeof args[0] === "function" && args[0].name !== "" ? `class "${args[0].name}"` : "a class";
@@ -126,7 +129,11 @@ export function noteMember(args: readonly unknown[], note: MemberNote): void {
   }
   const { notes, member, what } = place;
   if (what !== undefined) {
-    notes.problems.push(`${what} "${member}" has ${decorator}: ${adviceFor(what)}`);
+    notes.problems.push(`${what} "${member}" has ${decorator}: ${adviceFor(what, member)}`);
+    return;
+  }
+  if (typeof note === "string") {
+    notes.problems.push(`member "${member}": ${note}`);
     return;
   }
   const list = notes.members.get(member);
@@ -178,20 +185,28 @@ function placeOfTarget([target, key, descriptor]: readonly unknown[]): Place | u
     : typeof key === "symbol"
     ? "symbol"
     : undefined;
+  const cls = isStatic ? target : (target as object).constructor;
+  if (typeof cls !== "function" || (!isStatic && cls.prototype !== target)) {
+    throw new TypeError(
+      `A member called "constructor" hides the class of member "${
+        String(key)
+      }" from its decorator: rename it`,
+    );
+  }
   return {
-    notes: notesOfClass(isStatic ? target : (target as object).constructor),
+    notes: notesOfClass(cls),
     member: String(key),
     what,
   };
 }
 
-function adviceFor(what: string): string {
+function adviceFor(what: string, member: string): string {
   if (what.startsWith("private")) {
     return "nobody outside the class can reach it; drop the # to serve it, or the decorator to keep it";
   }
   if (what.startsWith("static")) return "only an instance serves calls; drop `static`";
   if (what === "symbol") return "a name on the wire is a string; write a method with a name";
-  return "only a method can be served; write `name(input) { … }`";
+  return `only a method can be served; write \`${member}(input) { … }\``;
 }
 
 function notesIn(bag: object): Notes {

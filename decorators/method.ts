@@ -5,7 +5,7 @@
  */
 
 import type { Kind } from "../runtime/definition.ts";
-import { noteMember } from "./bag.ts";
+import { type MethodNote, noteMember } from "./bag.ts";
 import type { MaybeSchema, MethodDecoratorOf } from "./types.ts";
 
 /** Options of {@link Method}. */
@@ -42,7 +42,7 @@ export interface MethodOptions<
  * An endpoint is inherited. A subclass that overrides the method without a decorator serves its own under the
  * endpoint of its base; with a decorator of its own, that one holds instead.
  *
- * @throws {TypeError} If it stands at a class, or without its parentheses.
+ * @throws {TypeError} If it stands at a class.
  *
  * @example
  * ```ts
@@ -57,26 +57,25 @@ export function Method<
   O extends MaybeSchema = undefined,
   const K extends Kind | undefined = undefined,
 >(options?: MethodOptions<I, O, K>): MethodDecoratorOf<I, O, K>;
-export function Method(
-  options: MethodOptions = {},
-  ...rest: unknown[]
-): (...args: unknown[]) => void {
+export function Method(options: MethodOptions = {}, ...rest: unknown[]): unknown {
+  const decorator = "@Method";
   if (rest.length > 0) {
-    const [key] = rest;
-    const member = typeof key === "object" ? (key as { name?: unknown }).name : key;
-    throw new TypeError(`@Method at member "${String(member)}" lacks its parentheses: write @Method()`);
+    return noteMember([options, ...rest], {
+      decorator,
+      note: "@Method lacks its parentheses: write @Method()",
+    });
   }
   const { input, output, name, idempotent, kind, timeout, description, metadata } = options;
-  return (...args) =>
-    noteMember(args, {
-      as: "method",
-      input,
-      output,
-      name,
-      idempotent,
-      kind,
-      timeout,
-      description,
-      metadata,
-    });
+  const note: MethodNote = {
+    as: "method",
+    input,
+    output,
+    name,
+    idempotent,
+    kind,
+    timeout,
+    description,
+    metadata,
+  };
+  return (...args: unknown[]) => noteMember(args, { decorator, note });
 }

@@ -32,13 +32,19 @@ export function readable<T>(definition: ServiceDefinition<T>): ServiceDefinition
   }));
 }
 
-// Source: https://nodejs.org/api/util.html#utilinspectcustom, which Bun has too, and
-// https://docs.deno.com/api/deno/~/Deno.inspect for Deno's own.
-const INSPECT = [Symbol.for("nodejs.util.inspect.custom"), Symbol.for("Deno.customInspect")];
+// Source: https://nodejs.org/api/util.html#utilinspectcustom, which Bun has too.
+const NODE_INSPECT = Symbol.for("nodejs.util.inspect.custom");
+// Source: https://docs.deno.com/api/deno/~/Deno.inspect; it must give a string.
+const DENO_INSPECT = Symbol.for("Deno.customInspect");
 
 function show<T extends object>(value: T, shown: () => object): T {
-  if (Object.isFrozen(value)) return value;
-  for (const key of ["toJSON", ...INSPECT]) Object.defineProperty(value, key, { value: shown });
+  const inspected = (inspect: (value: object, options: unknown) => string, options: unknown) =>
+    inspect(shown(), options);
+  Object.defineProperties(value, {
+    toJSON: { value: shown },
+    [NODE_INSPECT]: { value: shown },
+    [DENO_INSPECT]: { value: inspected },
+  });
   return Object.freeze(value);
 }
 

@@ -91,8 +91,10 @@ class Problems {
     if (this.list.length === 0) return;
     const head = `Class ${nameOf(cls)}${
       service === undefined ? "" : ` (service "${service}")`
-    } cannot be served: `;
-    const text = this.list.length === 1 ? this.list[0] : this.list.map((line) => `\n  - ${line}`).join("");
+    } cannot be served:`;
+    const text = this.list.length === 1
+      ? ` ${this.list[0]}`
+      : this.list.map((line) => `\n  - ${line}`).join("");
     throw new TypeError(head + text);
   }
 }

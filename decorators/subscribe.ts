@@ -5,8 +5,8 @@
  */
 
 import type { Topic } from "../runtime/context.ts";
-import type { StandardSchemaV1 } from "../runtime/schema.ts";
-import { noteMember } from "./bag.ts";
+import type { AnySchema, StandardSchemaV1 } from "../runtime/schema.ts";
+import { isStandard, noteMember, type SubscribeNote } from "./bag.ts";
 import type { Parsed, SubscribeDecoratorOf } from "./types.ts";
 
 /** Options of {@link Subscribe}. */
@@ -27,7 +27,7 @@ export interface SubscribeNameOptions<S extends StandardSchemaV1> extends Subscr
  *
  * @param topic The topic, or its name.
  * @param options See {@link SubscribeTopicOptions}.
- * @throws {TypeError} If it stands at a class, or without a topic.
+ * @throws {TypeError} If it stands at a class.
  *
  * @example
  * ```ts
@@ -41,31 +41,35 @@ export function Subscribe<S extends StandardSchemaV1>(
   topic: Topic<S>,
   options?: SubscribeTopicOptions,
 ): SubscribeDecoratorOf<Parsed<S>>;
+/** Makes a method take the events of a topic by name, each of which its schema checks. */
 export function Subscribe<S extends StandardSchemaV1>(
   topic: string,
   options: SubscribeNameOptions<S>,
 ): SubscribeDecoratorOf<Parsed<S>>;
+/** Makes a method take the events of a topic by name, as `unknown`. */
 export function Subscribe(topic: string, options?: SubscribeTopicOptions): SubscribeDecoratorOf<unknown>;
-export function Subscribe(
-  topic: string | Topic,
-  options: Partial<SubscribeNameOptions<StandardSchemaV1>> = {},
-): (...args: unknown[]) => void {
-  const { queue } = options;
-  if (typeof topic === "string") {
-    const { input } = options;
-    return (...args) => noteMember(args, { as: "subscribe", topic, input, queue });
+export function Subscribe(...said: unknown[]): unknown {
+  const decorator = "@Subscribe";
+  if (said.length > 2 || isStandard(said[1])) {
+    return noteMember(said, { decorator, note: '@Subscribe lacks its topic: write @Subscribe("name")' });
   }
-  if (typeof topic !== "object" || topic === null || typeof topic.name !== "string") {
-    throw new TypeError(
-      `@Subscribe must say its topic: current value is ${String(topic)}; write @Subscribe("name") or ` +
-        `@Subscribe(topic("name", schema))`,
-    );
+  const [topic, options = {}] = said as [
+    string | Topic | undefined,
+    Partial<SubscribeNameOptions<AnySchema>>?,
+  ];
+  return (...args: unknown[]) => noteMember(args, { decorator, note: noteOf(topic, options) });
+}
+
+function noteOf(
+  topic: string | Topic | undefined,
+  { input, queue }: Partial<SubscribeNameOptions<AnySchema>>,
+): SubscribeNote | string {
+  if (typeof topic === "string") return { as: "subscribe", topic, input, queue };
+  if (typeof topic !== "object" || topic === null) {
+    return `@Subscribe must say its topic: current value is ${String(topic)}; write @Subscribe("name")`;
   }
-  if (options.input !== undefined) {
-    throw new TypeError(
-      `@Subscribe(topic "${topic.name}") has a schema from its topic: leave out \`input\`, or give the name alone`,
-    );
+  if (input !== undefined) {
+    return `@Subscribe(topic "${topic.name}") has a schema from its topic: leave out \`input\``;
   }
-  const { name, schema } = topic;
-  return (...args) => noteMember(args, { as: "subscribe", topic: name, input: schema, queue });
+  return { as: "subscribe", topic: topic.name, input: topic.schema, queue };
 }

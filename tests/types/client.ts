@@ -87,6 +87,7 @@ declare const symbol: unique symbol;
 /** What callers must not see. */
 declare class Hidden {
   #secret: number;
+  // deno-lint-ignore muon/private
   private privately(): void;
   protected guarded(): void;
   [symbol](): void;
