@@ -7,16 +7,19 @@ import { ownSystem, runtime } from "./conformance/own_adapter.ts";
 
 const { platform } = ownSystem();
 const raw = runtime === "node";
+const duplex = runtime !== "deno";
 
 testMachineHost(`of ${runtime}, dialled by ${runtime}`, {
   serve: (options) => platform.serve(options),
   dial: (url, options) => platform.dialWebSocket(url, options),
   raw,
+  duplex,
 });
 testMachineHost(`of ${runtime}, dialled with ws`, {
   serve: (options) => platform.serve(options),
   dial: dialWs,
   raw,
+  duplex,
 });
 testMachineHost(`net, dialled by ${runtime}`, {
   serve: serveNet,

@@ -90,6 +90,8 @@ class NetHost implements Host {
       { keepAliveTimeout: KEEP_ALIVE, requestTimeout: 0, noDelay: true },
       (message, response) => void this.#answer(message, response),
     );
+    // Deno's node:http closes a connection behind its answer when the server it was given to does not listen.
+    Object.defineProperty(this.#http, "listening", { get: () => !this.#draining });
     this.#http.on("upgrade", (message, socket, head) => this.#upgrade(message, { socket, head }));
     this.#sockets = new WebSocketServer({
       noServer: true,
