@@ -3,13 +3,13 @@ import { describe, test } from "node:test";
 import * as v from "valibot";
 import { z } from "zod";
 import { MuonError } from "./errors.ts";
-import { isSchema, jsonSchema, validate } from "./schema.ts";
+import { type AnySchema, isSchema, jsonSchema, type StandardResult, validate } from "./schema.ts";
 
-function fixed(result) {
+function fixed(result: StandardResult<unknown>): AnySchema {
   return { "~standard": { version: 1, vendor: "fixed", validate: () => result } };
 }
 
-function thrown(call) {
+function thrown(call: () => unknown): MuonError {
   try {
     call();
   } catch (error) {
@@ -40,9 +40,9 @@ describe("validate", () => {
     const error = thrown(() => validate(schema, { users: [{ name: 1 }] }, "input of Greeter.Hello"));
     assert.equal(error.status, "invalid_argument");
     assert.match(error.detail, /^The input of Greeter.Hello does not fit its schema: users\[0\]\.name: /);
-    const [details] = error.details;
-    assert.equal(details.type, "muon.Issues");
-    assert.equal(details.value[0].path, "users[0].name");
+    const [details] = error.details!;
+    assert.equal(details!.type, "muon.Issues");
+    assert.equal((details!.value as { path: string }[])[0]!.path, "users[0].name");
     assert.match(thrown(() => validate(z.string(), 1, "input")).detail, /: \(root\): /);
   });
 
@@ -59,7 +59,7 @@ describe("validate", () => {
     const issues = Array.from({ length: 60 }, (_, i) => ({ message: `no ${i}`, path: [i] }));
     const error = thrown(() => validate(fixed({ issues }), 1, "input"));
     assert.match(error.detail, /\[4\]: no 4; and 55 more$/);
-    assert.equal(error.details[0].value.length, 50);
+    assert.equal((error.details![0]!.value as unknown[]).length, 50);
   });
 });
 
@@ -67,10 +67,13 @@ describe("jsonSchema", () => {
   test("is derived with zod, for each side", () => {
     const schema = z.object({ name: z.string().min(1), n: z.number().default(1) });
     const input = jsonSchema(schema, "input");
-    assert.equal(input.note, void 0);
+    assert.equal(input.note, undefined);
     assert.equal(input.schema.type, "object");
     assert.deepEqual(input.schema.required, ["name"]);
-    assert.deepEqual(input.schema.properties.name, { type: "string", minLength: 1 });
+    assert.deepEqual((input.schema.properties as Record<string, unknown>).name, {
+      type: "string",
+      minLength: 1,
+    });
     assert.deepEqual(jsonSchema(schema, "output").schema.required, ["name", "n"]);
     JSON.stringify(input.schema);
   });
@@ -88,7 +91,7 @@ describe("jsonSchema", () => {
     ) {
       const { schema: derived, note } = jsonSchema(schema, "input");
       assert.deepEqual(derived, {});
-      assert.match(note, /\S/);
+      assert.match(note!, /\S/);
     }
     const transform = z.string().transform(Number);
     assert.equal(jsonSchema(transform, "input").schema.type, "string");
@@ -96,9 +99,9 @@ describe("jsonSchema", () => {
   });
 
   test("is empty, with a reason, where the library has none or there is no schema", () => {
-    assert.match(jsonSchema(v.string(), "input").note, /^valibot gives no Standard JSON Schema/);
-    assert.match(jsonSchema(void 0, "input").note, /no schema/);
-    assert.deepEqual(jsonSchema(void 0, "output").schema, {});
+    assert.match(jsonSchema(v.string(), "input").note!, /^valibot gives no Standard JSON Schema/);
+    assert.match(jsonSchema(undefined, "input").note!, /no schema/);
+    assert.deepEqual(jsonSchema(undefined, "output").schema, {});
   });
 });
 
@@ -109,7 +112,7 @@ describe("isSchema", () => {
   });
 
   test("knows what is none", () => {
-    for (const value of [void 0, null, 1, "a", {}, () => {}, { "~standard": {} }, { "~standard": null }]) {
+    for (const value of [undefined, null, 1, "a", {}, () => {}, { "~standard": {} }, { "~standard": null }]) {
       assert.equal(isSchema(value), false);
     }
   });
