@@ -99,12 +99,13 @@ describe("machine", () => {
       cwd: fileURLToPath(new URL("../..", import.meta.url)),
     });
     let said = "";
+    // process.kill, as Deno's child.kill signals but once.
     child.stderr.on("data", (chunk) => {
       const before = said;
       said += chunk;
       const now = (text: string) => said.includes(text) && !before.includes(text);
-      if (now("ready")) child.kill("SIGTERM");
-      if (now("heard SIGTERM")) child.kill("SIGINT");
+      if (now("ready")) process.kill(child.pid!, "SIGTERM");
+      if (now("heard SIGTERM")) process.kill(child.pid!, "SIGINT");
     });
     const code = await new Promise((resolve) => child.on("close", resolve));
     assert.equal(code, 7, said);
