@@ -1,0 +1,72 @@
+/**
+ * Takes deliveries on the shared port.
+ *
+ * @module
+ */
+
+import { uuid } from "../../entropy.ts";
+import { MuonError } from "../../errors.ts";
+import type { Protocol } from "../../host.ts";
+import type { System } from "../../platform.ts";
+import type { Inbox } from "../inbox.ts";
+import { decodeMessage, deliveryLimit, idOf, readBody } from "./wire.ts";
+
+/** What the protocol is made of. */
+export interface ReceiverOptions {
+  /** The inboxes there are, by the id of their subscription. */
+  readonly inboxes: ReadonlyMap<string, Inbox>;
+  /** Ids for messages that come without one. */
+  readonly system: Pick<System, "entropy">;
+  /** Largest body of a message, in bytes. */
+  readonly maxMessage: number;
+}
+
+/**
+ * The protocol `POST /?id=<id of a subscription>`. It answers 200 once the inbox has the message, before the handler
+ * runs: a publisher learns that somebody took responsibility, not how long handling takes. 404: there is no such
+ * subscription (any more); 429: it has no room; 413: the message is too large; 400: it is none. The body of an error
+ * is Go Micro's JSON. Go Micro's publishers look at none of this, as their receivers always answer 200.
+ */
+export function receiver(options: ReceiverOptions): Protocol {
+  const { inboxes, system, maxMessage } = options;
+  const limit = deliveryLimit(maxMessage);
+
+  async function take(request: Request): Promise<Response> {
+    const { url } = request;
+    const id = idOf(url.slice(url.indexOf("/", url.indexOf("://") + 3)));
+    const inbox = id === undefined ? undefined : inboxes.get(id);
+    if (inbox === undefined || !inbox.open) {
+      throw new MuonError("not_found", "there is no such subscription here", { id: "muon.broker" });
+    }
+    const message = decodeMessage(await readBody(request, limit));
+    if (message.body.length > maxMessage) {
+      throw new MuonError(
+        "resource_exhausted",
+        `the message has ${message.body.length} bytes: at most ${maxMessage} are taken`,
+        { id: "muon.broker" },
+      );
+    }
+    const taken = inbox.offer(message.id === "" ? { ...message, id: uuid(system.entropy) } : message);
+    if (taken) return new Response(null, { status: 200 });
+    return answer(429, inbox.full());
+  }
+
+  return {
+    name: "http-broker",
+    matches: ({ method, path }) => method === "POST" && idOf(path) !== undefined,
+    async fetch(request) {
+      try {
+        return await take(request);
+      } catch (error) {
+        // What was not read of a body would stand in the way of the connection's next request.
+        await request.body?.cancel().catch(() => {});
+        const known = MuonError.from(error);
+        return answer(known.status === "resource_exhausted" ? 413 : known.code, known);
+      }
+    },
+  };
+}
+
+function answer(status: number, error: MuonError): Response {
+  return new Response(JSON.stringify(error), { status, headers: { "content-type": "application/json" } });
+}

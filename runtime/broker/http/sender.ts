@@ -1,0 +1,134 @@
+/**
+ * Posts a message to one subscription.
+ *
+ * @module
+ */
+
+import type { Clock } from "../../clock.ts";
+import type { Logger } from "../../log.ts";
+import { type Inlet, urlOf } from "./wire.ts";
+
+/** What became of a delivery. */
+export type Outcome =
+  /** The subscription has it. */
+  | { readonly type: "accepted" }
+  /** Nobody answers at its address, or the process there does not know it any more. */
+  | { readonly type: "gone"; readonly reason: string }
+  /** It has no room. */
+  | { readonly type: "full"; readonly reason: string }
+  /** It was refused, or there was no answer in time. */
+  | { readonly type: "failed"; readonly reason: string };
+
+/** What a {@link Sender} is made of. */
+export interface SenderOptions {
+  /** Makes requests, and keeps connections for the next ones. */
+  readonly fetch: typeof globalThis.fetch;
+  /** Time. */
+  readonly clock: Clock;
+  /** Told of subscriptions that cannot be reached. */
+  readonly log: Logger;
+  /** Longest wait for an answer, in ms. */
+  readonly timeout: number;
+  /** Ends every delivery. */
+  readonly signal: AbortSignal;
+}
+
+/** Posts messages, and remembers which subscriptions could not be reached. */
+export class Sender {
+  readonly #options: SenderOptions;
+  readonly #unreachable = new Map<string, string>();
+
+  constructor(options: SenderOptions) {
+    this.#options = options;
+  }
+
+  /** Whether the last delivery to a subscription did not reach it. */
+  isUnreachable(id: string): boolean {
+    return this.#unreachable.has(id);
+  }
+
+  /**
+   * Posts a delivery.
+   *
+   * @throws The signal's reason, once it is aborted.
+   */
+  async post(inlet: Inlet, body: Uint8Array, signal: AbortSignal | undefined): Promise<Outcome> {
+    const outcome = await this.#post(inlet, body, signal);
+    if (outcome.type === "gone") this.#lost(inlet, outcome.reason);
+    else this.#unreachable.delete(inlet.id);
+    return outcome;
+  }
+
+  async #post(inlet: Inlet, body: Uint8Array, signal: AbortSignal | undefined): Promise<Outcome> {
+    const { fetch, clock, timeout } = this.#options;
+    const abort = new AbortController();
+    const stop = (event: Event) => abort.abort((event.target as AbortSignal).reason);
+    const signals = [this.#options.signal, ...(signal === undefined ? [] : [signal])];
+    for (const one of signals) {
+      one.throwIfAborted();
+      one.addEventListener("abort", stop, { once: true });
+    }
+    let late = false;
+    const timer = clock.after(timeout, () => {
+      late = true;
+      abort.abort();
+    });
+    const request: RequestInit = {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: body as Uint8Array<ArrayBuffer>,
+      redirect: "error",
+      signal: abort.signal,
+    };
+    try {
+      for (let again = true;; again = false) {
+        try {
+          const response = await fetch(urlOf(inlet), request);
+          // The body is read to its end, so that the connection can be used again.
+          return outcomeOf(response.status, await response.text());
+        } catch (error) {
+          for (const one of signals) one.throwIfAborted();
+          if (late) return { type: "failed", reason: `no answer within ${timeout} ms` };
+          // The first failure may be that of a kept connection which the other side closed meanwhile.
+          if (!again) return { type: "gone", reason: reasonOf(error) };
+        }
+      }
+    } finally {
+      timer.cancel();
+      for (const one of signals) one.removeEventListener("abort", stop);
+    }
+  }
+
+  #lost({ id, topic, address }: Inlet, reason: string): void {
+    if (this.#unreachable.has(id)) return;
+    this.#unreachable.set(id, address);
+    // A process that comes back has new ids, so old ones are of no use for long.
+    if (this.#unreachable.size > 1_000) this.#unreachable.delete(this.#unreachable.keys().next().value!);
+    this.#options.log.warn("subscriber cannot be reached", { topic, id, address, reason });
+  }
+}
+
+function outcomeOf(status: number, text: string): Outcome {
+  if (status >= 200 && status < 300) return { type: "accepted" };
+  const reason = `HTTP ${status}: ${detailOf(text)}`;
+  if (status === 404) return { type: "gone", reason };
+  if (status === 429) return { type: "full", reason };
+  return { type: "failed", reason };
+}
+
+/** The detail of an error in Go Micro's form, or what there is instead. */
+function detailOf(text: string): string {
+  try {
+    const { detail } = JSON.parse(text) as { detail?: unknown };
+    if (typeof detail === "string") return detail;
+  } catch {
+    // No JSON: shown as it is.
+  }
+  return text.slice(0, 200);
+}
+
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  // Node's fetch says "fetch failed", and why in the cause.
+  return error.cause instanceof Error ? `${error.message}: ${error.cause.message}` : error.message;
+}

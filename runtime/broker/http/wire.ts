@@ -1,0 +1,172 @@
+/**
+ * The HTTP broker's forms on the wire and in the registry, as Go Micro has them since v2.5.
+ * Source: go-micro `broker/http.go`.
+ *
+ * @module
+ */
+
+import { fromBase64, text, toBase64, utf8 } from "../../bytes.ts";
+import { MuonError } from "../../errors.ts";
+import type { Node, ServiceRecord } from "../../record.ts";
+import type { Message } from "../broker.ts";
+
+/** Service under which every subscription is registered. */
+export const BROKER_SERVICE = "micro.http.broker";
+/** Version that stands for "no queue"; any other version is a queue's name. */
+export const BROADCAST = "ff.http.broadcast";
+
+/** A subscription as the registry has it. */
+export interface Inlet {
+  /** Its id, `<topic>-<uuid>`: whoever knows it may deliver to it. */
+  readonly id: string;
+  /** Topic. */
+  readonly topic: string;
+  /** Queue; `undefined`: it gets every message. */
+  readonly queue: string | undefined;
+  /** Where its process listens, `host:port`. */
+  readonly address: string;
+  /** Whether it is reached over TLS. */
+  readonly secure: boolean;
+}
+
+/** The record of a subscription. */
+export function recordOf({ id, topic, queue, address, secure }: Inlet): ServiceRecord {
+  return {
+    name: BROKER_SERVICE,
+    version: queue ?? BROADCAST,
+    metadata: {},
+    endpoints: [],
+    nodes: [{ id, address, metadata: { broker: "http", topic, secure: String(secure) } }],
+  };
+}
+
+/** The subscription that a node of a record stands for; `undefined` if it is another broker's. */
+export function inletOf({ version }: ServiceRecord, node: Node): Inlet | undefined {
+  const { broker, topic, secure } = node.metadata;
+  if (broker !== "http" || topic === undefined) return undefined;
+  return {
+    id: node.id,
+    topic,
+    queue: version === BROADCAST ? undefined : version,
+    address: node.address,
+    secure: secure === "true",
+  };
+}
+
+/** Where a subscription's messages are posted. */
+export function urlOf({ id, address, secure }: Inlet): string {
+  return `${secure ? "https" : "http"}://${address}/?id=${encodeURIComponent(id)}`;
+}
+
+/** Whether a request's path (with its query) is a delivery's, and to which subscription. */
+export function idOf(path: string): string | undefined {
+  if (!path.startsWith("/?")) return undefined;
+  return new URLSearchParams(path.slice(2)).get("id") ?? undefined;
+}
+
+/** The body of a delivery. */
+export function encodeMessage(topic: string, message: Message): Uint8Array {
+  const header: Record<string, string> = {};
+  for (const [name, value] of Object.entries(message.header)) {
+    const key = name.toLowerCase();
+    if (key !== "micro-topic" && key !== "micro-id") header[name] = value;
+  }
+  header["Micro-Topic"] = topic;
+  header["Micro-Id"] = message.id;
+  return utf8(JSON.stringify({ Header: header, Body: toBase64(message.body) }));
+}
+
+/**
+ * The message of a delivery. Its id is that of `Micro-Id`, which Go Micro writes `Micro-ID`; the empty string if it
+ * has none.
+ *
+ * @throws {MuonError} `invalid_argument`, if the body is no delivery.
+ */
+export function decodeMessage(body: Uint8Array): Message {
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(text(body));
+  } catch (cause) {
+    throw unreadable(cause instanceof Error ? cause.message : String(cause));
+  }
+  if (typeof parsed !== "object" || parsed === null) throw unreadable("it is no JSON object");
+  const { Header, Body } = parsed as { Header?: unknown; Body?: unknown };
+  const header = headerOf(Header);
+  let id = "";
+  for (const name of Object.keys(header)) if (name.toLowerCase() === "micro-id") id = header[name]!;
+  return { id, header, body: bodyOf(Body) };
+}
+
+function headerOf(value: unknown): Record<string, string> {
+  if (value === undefined || value === null) return {};
+  if (typeof value !== "object" || Array.isArray(value)) throw unreadable('"Header" is no object');
+  const header: Record<string, string> = {};
+  for (const [name, content] of Object.entries(value)) {
+    if (typeof content !== "string") {
+      throw unreadable(`"Header" has ${JSON.stringify(name)}, which is no string`);
+    }
+    if (name !== "__proto__") header[name] = content;
+  }
+  return header;
+}
+
+/** Go writes no bytes as `null`. */
+function bodyOf(value: unknown): Uint8Array {
+  if (value === undefined || value === null) return new Uint8Array(0);
+  if (typeof value !== "string") throw unreadable('"Body" is no string');
+  try {
+    return fromBase64(value);
+  } catch {
+    throw unreadable('"Body" is no base64');
+  }
+}
+
+function unreadable(why: string): MuonError {
+  return new MuonError(
+    "invalid_argument",
+    `cannot read the delivery: ${why}; it must be JSON as {"Header":{"Micro-Topic":"…"},"Body":"<base64>"}`,
+    { id: "muon.broker" },
+  );
+}
+
+/**
+ * The bytes of a body, read only as far as they may go.
+ *
+ * @throws {MuonError} `resource_exhausted`, if there are more than `limit`.
+ */
+export async function readBody(request: Request, limit: number): Promise<Uint8Array> {
+  const declared = Number(request.headers.get("content-length") ?? 0);
+  if (declared > limit) throw tooLarge(`${declared}`, limit);
+  if (request.body === null) return new Uint8Array(0);
+  const reader = request.body.getReader();
+  const parts: Uint8Array[] = [];
+  let length = 0;
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) break;
+    length += value.length;
+    if (length > limit) {
+      await reader.cancel().catch(() => {});
+      throw tooLarge(`more than ${limit}`, limit);
+    }
+    parts.push(value);
+  }
+  const whole = new Uint8Array(length);
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
+}
+
+function tooLarge(size: string, limit: number): MuonError {
+  return new MuonError("resource_exhausted", `the delivery has ${size} bytes: at most ${limit} are taken`, {
+    id: "muon.broker",
+  });
+}
+
+/** Largest delivery for messages of up to `maxMessage` bytes: base64 takes 4 bytes for 3, and there are headers. */
+export function deliveryLimit(maxMessage: number): number {
+  return Math.ceil(maxMessage / 3) * 4 + 65_536;
+}

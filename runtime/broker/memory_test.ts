@@ -1,0 +1,127 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { type BrokerHarness, messageOf, testBroker } from "../../tests/conformance/broker.ts";
+import { MuonError } from "../errors.ts";
+import { seeded } from "../random.ts";
+import { VirtualClock } from "../virtual_clock.ts";
+import type { DeliveryPolicy } from "./inbox.ts";
+import { createMemoryBroker, MemoryBus } from "./memory.ts";
+
+function harness(policy: Partial<DeliveryPolicy>): BrokerHarness {
+  const clock = new VirtualClock();
+  const bus = new MemoryBus();
+  const make = () => createMemoryBroker({ system: { clock, random: seeded(1) }, bus, policy });
+  const [here, there, other] = [make(), make(), make()];
+  return {
+    here,
+    there,
+    other,
+    advance: (ms) => clock.advance(ms),
+    deadLetters: () => [here, there, other].flatMap((broker) => [...broker.deadLetters]),
+    async [Symbol.asyncDispose]() {
+      for (const broker of [here, there, other]) await broker[Symbol.asyncDispose]();
+      assert.equal(clock.pending, 0, "a timer was left");
+    },
+  };
+}
+
+testBroker({
+  name: "memory",
+  create: ({ attempts, capacity }) => harness({ attempts, ...(capacity === undefined ? {} : { capacity }) }),
+});
+
+describe("memory broker", () => {
+  test("without a bus it has one of its own", async () => {
+    const system = { clock: new VirtualClock(), random: seeded(1) };
+    await using here = createMemoryBroker({ system });
+    await using there = createMemoryBroker({ system });
+    await there.subscribe("t", () => {});
+    assert.equal((await here.publish("t", messageOf("1"))).accepted, 0);
+  });
+
+  test("a queue's members take turns", async () => {
+    await using brokers = harness({});
+    const got: string[] = [];
+    for (
+      const [name, broker] of [["a", brokers.there], ["b", brokers.other], ["c", brokers.there]] as const
+    ) {
+      await broker.subscribe("t", () => {
+        got.push(name);
+      }, { queue: "q" });
+    }
+    for (let i = 0; i < 6; i++) await brokers.here.publish("t", messageOf(`${i}`));
+    await brokers.advance(0);
+    assert.deepEqual(got, ["a", "b", "c", "a", "b", "c"]);
+  });
+
+  test("a message that one subscriber has no room for is handed to none", async () => {
+    await using brokers = harness({ capacity: 1 });
+    let handled = 0;
+    await brokers.there.subscribe("t", () => {
+      handled++;
+    });
+    await brokers.other.subscribe(
+      "t",
+      ({ signal }) => new Promise((resolve) => signal.addEventListener("abort", () => resolve())),
+      { concurrency: 1 },
+    );
+    await brokers.here.publish("t", messageOf("1"));
+    await brokers.here.publish("t", messageOf("2"));
+    await brokers.advance(0);
+    await assert.rejects(brokers.here.publish("t", messageOf("3")), MuonError);
+    await brokers.advance(0);
+    assert.equal(handled, 2);
+  });
+
+  test("waits before a retry, longer each time and never beyond the ceiling", async () => {
+    const clock = new VirtualClock();
+    const waits: number[] = [];
+    await using broker = createMemoryBroker({
+      system: { clock, random: { next: () => 1 } },
+      policy: { attempts: 6, backoff: 100, maxBackoff: 500 },
+    });
+    let last = clock.now();
+    await broker.subscribe("t", () => {
+      waits.push(clock.now() - last);
+      last = clock.now();
+      throw new Error("no disk");
+    });
+    await broker.publish("t", messageOf("1"));
+    await clock.advance(10_000);
+    assert.deepEqual(waits, [0, 100, 200, 400, 500, 500]);
+    assert.equal([...broker.deadLetters].length, 1);
+  });
+
+  test("what waits for a member that closes goes to another, with its count of attempts", async () => {
+    await using brokers = harness({ backoff: 1_000 });
+    const first = await brokers.there.subscribe("t", () => {
+      throw new Error("no disk");
+    }, { queue: "q" });
+    await brokers.here.publish("t", messageOf("1"));
+    await brokers.advance(0);
+    const got: number[] = [];
+    await brokers.other.subscribe("t", ({ attempt }) => {
+      got.push(attempt);
+    }, { queue: "q" });
+    await first[Symbol.asyncDispose]();
+    await brokers.advance(0);
+    assert.deepEqual(got, [2]);
+    assert.deepEqual(brokers.deadLetters(), []);
+  });
+
+  test("a handler that returns something else has handled the message", async () => {
+    await using brokers = harness({});
+    for (const value of [5, null, "text", {}]) {
+      let deliveries = 0;
+      const subscription = await brokers.there.subscribe("t", () => {
+        deliveries++;
+        return value as unknown as void;
+      });
+      await brokers.here.publish("t", messageOf("1"));
+      await brokers.advance(60_000);
+      assert.equal(deliveries, 1);
+      await subscription[Symbol.asyncDispose]();
+    }
+    assert.deepEqual(brokers.deadLetters(), []);
+  });
+});
