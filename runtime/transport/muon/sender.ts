@@ -290,6 +290,8 @@ export class Sender {
   }
 
   #pump(): void {
+    if (this.#ready.length === 0) return;
+    if (this.#wire.buffered >= this.#options.highWater) this.congested = true;
     let left = TURN;
     while (this.#turn < this.#ready.length && !this.congested) {
       if (left <= 0) return this.#wake();

@@ -1,0 +1,253 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { MuonError } from "../../errors.ts";
+import { Metadata } from "../../metadata.ts";
+import { below, seeded } from "../../random.ts";
+import { errorTexts, readError, readHello, writeError, writeHello } from "./frames.ts";
+import { KeysIn, KeysOut, metadataRoom, metadataSize, RoutesIn, RoutesOut } from "./intern.ts";
+import { wireOptions } from "./limits.ts";
+import { ProtocolError, Reader } from "./reader.ts";
+import { Entry, StreamTable } from "./stream_table.ts";
+import { hex, testHead, toHex } from "./testing.ts";
+import { Writer } from "./writer.ts";
+
+/** What a frame's payload is written as. */
+function payload(write: (writer: Writer) => void, room = 4096): Uint8Array {
+  const writer = new Writer();
+  const frame = writer.begin(0, 0, room);
+  write(writer);
+  writer.finish(frame);
+  return writer.take(false).slice(5);
+}
+
+describe("varint", () => {
+  const samples: [number, string][] = [
+    [0, "00"],
+    [42, "2a"],
+    [127, "7f"],
+    [128, "8001"],
+    [300, "ac02"],
+    [16_383, "ff7f"],
+    [2 ** 31 - 1, "ffffffff07"],
+    [2 ** 31, "8080808008"],
+    [2 ** 32 + 5, "8580808010"],
+    [Number.MAX_SAFE_INTEGER, "ffffffffffffff0f"],
+  ];
+  for (const [value, text] of samples) {
+    test(`${value} is ${text}`, () => {
+      assert.equal(toHex(payload((writer) => writer.varint(value))), text);
+      const reader = new Reader(hex(text));
+      assert.equal(reader.varint(), value);
+      assert.equal(reader.at, text.length / 2);
+    });
+  }
+
+  test("any integer comes back", () => {
+    const random = seeded(7);
+    for (let i = 0; i < 2_000; i++) {
+      const value = Math.floor(random.next() * 2 ** below(random, 54));
+      assert.equal(new Reader(payload((writer) => writer.varint(value))).varint(), value);
+    }
+  });
+
+  test("cut, too long or too large is malformed", () => {
+    for (const text of ["", "80", "ffff", "808080808080808001", "ffffffffffffff1f", "ffffffffffffffff7f"]) {
+      assert.throws(() => new Reader(hex(text)).varint(), ProtocolError, text);
+    }
+  });
+});
+
+describe("text", () => {
+  for (
+    const text of ["", "a", "Greeter.Hello", "x".repeat(63), "x".repeat(64), "é", "日本語 😀".repeat(40)]
+  ) {
+    test(`${text.slice(0, 12)} (${text.length}) comes back`, () => {
+      const reader = new Reader(payload((writer) => writer.text(text)));
+      assert.equal(reader.text(10_000, "it"), text);
+      assert.equal(reader.at, reader.end);
+    });
+  }
+
+  test("longer than its limit, cut, or no UTF-8 is malformed", () => {
+    assert.throws(() => new Reader(hex("03616263")).text(2, "a name"), /a name has 3 bytes, more than 2/);
+    assert.throws(() => new Reader(hex("046162")).text(9, "a name"), /cut short/);
+    assert.throws(() => new Reader(hex("02c328")).text(9, "a name"), /a name is no UTF-8/);
+  });
+});
+
+describe("Writer", () => {
+  test("what was taken is never written again, unless the caller said so", () => {
+    const writer = new Writer();
+    const batches: Uint8Array[] = [];
+    for (let i = 0; i < 300; i++) {
+      const frame = writer.begin(3, i, 1_000);
+      writer.raw(new Uint8Array(1_000).fill(i));
+      writer.finish(frame);
+      batches.push(writer.take(false));
+    }
+    for (const [i, batch] of batches.entries()) {
+      assert.equal(batch.length, 4 + (i < 128 ? 1 : 2) + 1_000);
+      assert.ok(batch.subarray(-1_000).every((byte) => byte === (i & 255)));
+    }
+  });
+
+  test("a batch grows past its buffer in one piece", () => {
+    const writer = new Writer();
+    for (let i = 0; i < 3; i++) {
+      const frame = writer.begin(3, 1, 60_000);
+      writer.raw(new Uint8Array(60_000).fill(i + 1));
+      writer.finish(frame);
+    }
+    const batch = writer.take(true);
+    assert.equal(batch.length, 3 * 60_005);
+    for (let i = 0; i < 3; i++) assert.equal(batch[i * 60_005 + 5], i + 1);
+    assert.equal(writer.size, 0);
+  });
+});
+
+describe("interning", () => {
+  test("a route is defined once, then named", () => {
+    const out = new RoutesOut();
+    out.allow(2);
+    const into = new RoutesIn(2);
+    const sizes = ["A.One", "A.Two", "A.Three", "A.One", "A.Two", "A.Three"].map((endpoint) => {
+      const bytes = payload((writer) => out.write(writer, testHead({ endpoint })));
+      assert.equal(into.read(new Reader(bytes)).endpoint, endpoint);
+      return bytes.length;
+    });
+    assert.deepEqual(sizes.map((size) => size === 1), [false, false, false, true, true, false]);
+  });
+
+  test("routes that share an endpoint differ by service and content type", () => {
+    const out = new RoutesOut();
+    out.allow(10);
+    const into = new RoutesIn(10);
+    for (let round = 0; round < 2; round++) {
+      for (const service of ["a", "b"]) {
+        for (const contentType of ["application/json", "application/cbor"]) {
+          const head = testHead({ service, contentType });
+          const read = into.read(new Reader(payload((writer) => out.write(writer, head))));
+          assert.deepEqual([read.service, read.contentType], [service, contentType]);
+        }
+      }
+    }
+  });
+
+  test("metadata comes back, its keys named the second time", () => {
+    const out = new KeysOut();
+    out.allow(1);
+    const into = new KeysIn(1);
+    const metadata = Metadata.from({ "x-tenant": "acme", "x-note": "é 😀" });
+    const first = payload((writer) => out.write(writer, metadata));
+    const second = payload((writer) => out.write(writer, metadata));
+    assert.ok(second.length < first.length);
+    assert.ok(first.length <= metadataRoom(metadata));
+    for (const bytes of [first, second]) {
+      const read = into.read(new Reader(bytes), 1_000);
+      assert.deepEqual(read instanceof Metadata && read.toJSON(), metadata.toJSON());
+    }
+    const size = metadataSize(metadata);
+    const again = payload((writer) => out.write(writer, metadata));
+    assert.equal(into.read(new Reader(again), size - 1), size, "both sides count alike");
+    assert.ok(into.read(new Reader(again), size) instanceof Metadata);
+  });
+
+  test("what was never defined, defined beyond the limit or is no metadata is malformed", () => {
+    assert.throws(() => new RoutesIn(5).read(new Reader(hex("02"))), /route 0 was never defined/);
+    assert.throws(() => new RoutesIn(0).read(new Reader(hex("01 0161 0162 0163"))), /more than 0 routes/);
+    assert.throws(() => new KeysIn(5).read(new Reader(hex("01 05")), 99), /key 3 was never defined/);
+    assert.throws(
+      () => new KeysIn(0).read(new Reader(hex("01 01 0161 0162")), 99),
+      /more than 0 metadata keys/,
+    );
+    assert.throws(() => new KeysIn(5).read(new Reader(hex("01 00 0141 0162")), 99), /no lower-case token/);
+    assert.throws(() => new KeysIn(5).read(new Reader(hex("01 00 0161 010a")), 99), /control character/);
+    assert.throws(() => new KeysIn(5).read(new Reader(hex("8102")), 99), /257 entries, more than 256/);
+  });
+});
+
+describe("HELLO and ERROR", () => {
+  const hello = {
+    ...wireOptions({ window: 70_000 }),
+    agent: "muon/é",
+    node: "greeter-1",
+    features: ["a", "b"],
+  };
+
+  test("HELLO comes back, with what it does not know skipped", () => {
+    const writer = new Writer();
+    writeHello(writer, hello);
+    const bytes = writer.take(false);
+    const read = readHello(new Reader(new Uint8Array([...bytes.subarray(5), 99, 2, 1, 2])));
+    for (const [name, value] of Object.entries(read)) {
+      assert.deepEqual(value, hello[name as keyof typeof hello], name);
+    }
+  });
+
+  test("HELLO of another version, or below the least, is refused", () => {
+    assert.throws(() => readHello(new Reader(hex("010102"))), /says version 2/);
+    assert.throws(() => readHello(new Reader(hex("040105"))), /says window 5, less than 16384/);
+    assert.throws(() => readHello(new Reader(hex("0109"))), /cut short/);
+  });
+
+  test("an error comes back with its details", () => {
+    const error = new MuonError("not_found", "no user 42 é", {
+      id: "users",
+      code: 4404,
+      details: [{ type: "google.rpc.ResourceInfo", value: { name: "42" } }],
+    });
+    const read = readError(
+      new Reader(payload((w) => writeError(w, error, errorTexts(error, 1_000)))),
+      true,
+      {},
+    );
+    assert.deepEqual(read.toJSON(), error.toJSON());
+    assert.equal(read.notRun, true);
+  });
+
+  test("details that cannot be sent are said to be missing", () => {
+    const cyclic: Record<string, unknown> = {};
+    cyclic.self = cyclic;
+    const loop = new MuonError("internal", "oops", { details: [{ type: "x", value: cyclic }] });
+    assert.match(errorTexts(loop, 1_000).detail, /oops \(its details were left out: they are no JSON/);
+    const large = new MuonError("internal", "oops", { details: [{ type: "x", value: "y".repeat(2_000) }] });
+    assert.match(errorTexts(large, 1_000).detail, /left out: they have \d+ bytes, more than 1000/);
+    assert.equal(errorTexts(large, 1_000).details.length, 0);
+  });
+});
+
+describe("StreamTable", () => {
+  class Item extends Entry {
+    fire(): void {}
+  }
+
+  test("it does what a Map does", () => {
+    const random = seeded(11);
+    const table = new StreamTable<Item>();
+    const map = new Map<number, Item>();
+    let id = 1;
+    for (let i = 0; i < 20_000; i++) {
+      if (random.next() < 0.51) {
+        const item = new Item(id);
+        id += 2 * (1 + below(random, 40));
+        table.add(item);
+        map.set(item.id, item);
+      } else if (map.size > 0) {
+        const [key, item] = random.next() < 0.9 ? map.entries().next().value! : [...map.entries()].at(-1)!;
+        assert.equal(table.remove(item), map.delete(key));
+        assert.equal(table.remove(item), false);
+      }
+      assert.equal(table.size, map.size);
+      const some = 1 + 2 * below(random, id);
+      assert.equal(table.get(some), map.get(some));
+    }
+    assert.deepEqual(table.values().map((item) => item.id).sort(), [...map.keys()].sort());
+  });
+
+  test("ids beyond 32 bits keep apart", () => {
+    const table = new StreamTable<Item>();
+    const items = [1, 2 ** 32 + 1, 2 ** 33 + 1, 2 ** 52 + 1].map((id) => new Item(id));
+    for (const item of items) table.add(item);
+    for (const item of items) assert.equal(table.get(item.id), item);
+  });
+});
