@@ -1,0 +1,554 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { type BrokerHarness, messageOf, testBroker } from "../../../tests/conformance/broker.ts";
+import { text, toBase64, utf8 } from "../../bytes.ts";
+import { MuonError } from "../../errors.ts";
+import type { Logger } from "../../log.ts";
+import { seeded } from "../../random.ts";
+import type { ServiceRecord } from "../../record.ts";
+import { createMemoryRegistry, MemoryRegistryStore } from "../../registry/memory.ts";
+import type { Registry } from "../../registry/registry.ts";
+import { VirtualClock } from "../../virtual_clock.ts";
+import type { Delivery } from "../broker.ts";
+import { createHttpBroker, type HttpBroker, type HttpBrokerOptions } from "./http.ts";
+
+/** What a broker's requests find at an address, in place of a network. */
+type Network = Map<string, (request: Request) => Promise<Response> | Response>;
+
+/** A clock that lets streams and requests go on between two timers. */
+function ioClock(): VirtualClock {
+  return new VirtualClock({
+    settle: async () => {
+      for (let i = 0; i < 4; i++) await new Promise<void>((resolve) => setImmediate(resolve));
+    },
+  });
+}
+
+interface World {
+  readonly clock: VirtualClock;
+  readonly store: MemoryRegistryStore;
+  readonly network: Network;
+  readonly requests: { readonly url: string; readonly body: string }[];
+}
+
+function world(): World {
+  const clock = ioClock();
+  return { clock, store: new MemoryRegistryStore(clock), network: new Map(), requests: [] };
+}
+
+let joined = 0;
+
+/** A broker at an address of that world, with a registry of its own. */
+function join(
+  { clock, store, network, requests }: World,
+  address: string,
+  options: Partial<HttpBrokerOptions> = {},
+): HttpBroker & { readonly registry: Registry } {
+  const registry = options.registry ?? createMemoryRegistry({ system: { clock }, store });
+  const random = seeded(++joined);
+  const broker = createHttpBroker({
+    system: { clock, random, entropy: { fill: (bytes) => bytes.map(() => Math.floor(random.next() * 256)) } },
+    address: () => address,
+    fetch: async (input, init) => {
+      const request = new Request(input as string, init);
+      const { host } = new URL(request.url);
+      requests.push({ url: request.url, body: await request.clone().text() });
+      const serve = network.get(host);
+      if (serve === undefined) throw new TypeError("fetch failed", { cause: new Error("ECONNREFUSED") });
+      return await new Promise((resolve, reject) => {
+        init?.signal?.addEventListener("abort", () => reject(init.signal!.reason));
+        Promise.resolve(serve(request)).then(resolve, reject);
+      });
+    },
+    ...options,
+    registry,
+  });
+  network.set(address, (request) => {
+    const url = new URL(request.url);
+    const head = {
+      method: request.method,
+      path: url.pathname + url.search,
+      header: (name: string) => request.headers.get(name),
+    };
+    if (!broker.protocol.matches(head)) return new Response("nobody", { status: 404 });
+    return broker.protocol.fetch!(request, { address: "127.0.0.1:1" });
+  });
+  return Object.assign(broker, { registry });
+}
+
+/** A log that is read. */
+function logged(): { readonly log: Logger; readonly lines: string[] } {
+  const lines: string[] = [];
+  const write = (level: string) => (message: string, fields?: object) => {
+    lines.push(`${level} ${message} ${JSON.stringify(fields)}`);
+  };
+  const log: Logger = {
+    debug: write("debug"),
+    info: write("info"),
+    warn: write("warn"),
+    error: write("error"),
+    with: () => log,
+  };
+  return { log, lines };
+}
+
+testBroker({
+  name: "http",
+  create({ attempts, capacity }): BrokerHarness {
+    const at = world();
+    const policy = { attempts, ...(capacity === undefined ? {} : { capacity }) };
+    const here = join(at, "10.0.0.1:1", { policy });
+    const there = join(at, "10.0.0.2:1", { policy });
+    const other = join(at, "10.0.0.3:1", { policy });
+    const brokers = [here, there, other];
+    return {
+      here,
+      there,
+      other,
+      advance: (ms) => at.clock.advance(ms),
+      deadLetters: () => brokers.flatMap(({ deadLetters }) => [...deadLetters]),
+      async [Symbol.asyncDispose]() {
+        for (const broker of brokers) await broker[Symbol.asyncDispose]();
+        await at.clock.advance(0);
+        for (const { registry } of brokers) await registry[Symbol.asyncDispose]();
+        assert.equal(at.clock.pending, 0, "a timer was left");
+      },
+    };
+  },
+});
+
+const ID = /^user\.created-[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
+
+async function recordsOf(broker: { readonly registry: Registry }): Promise<ServiceRecord[]> {
+  return await broker.registry.getService("micro.http.broker");
+}
+
+describe("http broker in the registry", () => {
+  test("a subscription has Go Micro's form", async () => {
+    const at = world();
+    await using broker = join(at, "10.0.0.1:1");
+    await broker.subscribe("user.created", () => {});
+    const [record] = await recordsOf(broker);
+    const node = record!.nodes[0]!;
+    assert.match(node.id, ID);
+    assert.deepEqual(record, {
+      name: "micro.http.broker",
+      version: "ff.http.broadcast",
+      metadata: {},
+      endpoints: [],
+      nodes: [{
+        id: node.id,
+        address: "10.0.0.1:1",
+        metadata: { broker: "http", topic: "user.created", secure: "false" },
+      }],
+    });
+  });
+
+  test("a queue is a version, and every subscription has an id of its own", async () => {
+    const at = world();
+    await using broker = join(at, "10.0.0.1:1", { secure: true });
+    await broker.subscribe("user.created", () => {}, { queue: "mail" });
+    await broker.subscribe("user.created", () => {}, { queue: "mail" });
+    await broker.subscribe("user.created", () => {}, { queue: "audit" });
+    const records = await recordsOf(broker);
+    assert.deepEqual(records.map(({ version, nodes }) => [version, nodes.length]), [["audit", 1], [
+      "mail",
+      2,
+    ]]);
+    assert.equal(new Set(records.flatMap(({ nodes }) => nodes.map(({ id }) => id))).size, 3);
+    assert.equal(records[0]!.nodes[0]!.metadata.secure, "true");
+  });
+
+  test("a subscription is renewed every 20 to 30 s, and gone a minute after its process died", async () => {
+    const at = world();
+    const broker = join(at, "10.0.0.1:1");
+    await using watcher = join(at, "10.0.0.2:1");
+    await broker.subscribe("user.created", () => {});
+    await at.clock.advance(600_000);
+    assert.equal((await recordsOf(watcher)).length, 1);
+    const { register } = broker.registry;
+    broker.registry.register = () => Promise.reject(new Error("away"));
+    await at.clock.advance(29_000);
+    assert.equal((await recordsOf(watcher)).length, 1);
+    await at.clock.advance(61_000);
+    assert.equal((await recordsOf(watcher)).length, 0);
+    broker.registry.register = register;
+    await at.clock.advance(5_000);
+    assert.equal((await recordsOf(watcher)).length, 1, "it did not come back with the registry");
+    await broker[Symbol.asyncDispose]();
+    assert.equal((await recordsOf(watcher)).length, 0);
+  });
+
+  test("a renewal that is under way does not bring back what is released", async () => {
+    const at = world();
+    await using broker = join(at, "10.0.0.1:1");
+    const subscription = await broker.subscribe("user.created", () => {});
+    const register = broker.registry.register.bind(broker.registry);
+    const gate = Promise.withResolvers<void>();
+    let renewals = 0;
+    broker.registry.register = async (record, options) => {
+      renewals++;
+      await gate.promise;
+      await register(record, options);
+    };
+    await at.clock.advance(30_000);
+    assert.equal(renewals, 1);
+    const over = subscription[Symbol.asyncDispose]();
+    gate.resolve();
+    await over;
+    assert.deepEqual(await recordsOf(broker), []);
+  });
+
+  test("subscribing before the process listens says what to do", async () => {
+    const at = world();
+    await using broker = join(at, "10.0.0.1:1", { address: () => undefined });
+    await assert.rejects(broker.subscribe("user.created", () => {}), (error) => {
+      assert.ok(error instanceof MuonError);
+      assert.equal(error.status, "failed_precondition");
+      assert.match(error.detail, /"user\.created".*does not listen.*Subscribe in a service/);
+      return true;
+    });
+    assert.equal((await broker.publish("user.created", messageOf("1"))).accepted, 0);
+    await assert.rejects(broker.subscribe("t", () => {}, { queue: "ff.http.broadcast" }), TypeError);
+  });
+
+  test("a registry that refuses is the subscriber's error", async () => {
+    const at = world();
+    const broken = join(at, "10.0.0.9:1").registry;
+    broken.register = () => Promise.reject(new Error("no disk"));
+    await using broker = join(at, "10.0.0.1:1", { registry: broken });
+    await assert.rejects(broker.subscribe("user.created", () => {}), /no disk/);
+    assert.equal((await broker.publish("user.created", messageOf("1"))).accepted, 0);
+  });
+});
+
+describe("http broker that publishes", () => {
+  test("a delivery has Go Micro's form", async () => {
+    const at = world();
+    await using here = join(at, "10.0.0.1:1");
+    await using there = join(at, "10.0.0.2:1");
+    await there.subscribe("user.created", () => {});
+    await here.publish("user.created", {
+      id: "m-1",
+      header: { "Content-Type": "application/json", "micro-topic": "lies", "Micro-ID": "lies", foo: "bar" },
+      body: utf8('{"id":"42"}\n'),
+    });
+    assert.equal(at.requests.length, 1);
+    const { url, body } = at.requests[0]!;
+    const id = (await recordsOf(there))[0]!.nodes[0]!.id;
+    assert.equal(url, `http://10.0.0.2:1/?id=${encodeURIComponent(id)}`);
+    assert.deepEqual(JSON.parse(body), {
+      Header: {
+        "Content-Type": "application/json",
+        foo: "bar",
+        "Micro-Topic": "user.created",
+        "Micro-Id": "m-1",
+      },
+      Body: toBase64(utf8('{"id":"42"}\n')),
+    });
+  });
+
+  test("subscribers in the same broker are reached without a request", async () => {
+    const at = world();
+    await using here = join(at, "10.0.0.1:1");
+    const got: string[] = [];
+    await here.subscribe("user.created", ({ message }) => {
+      got.push(message.id);
+    });
+    assert.equal((await here.publish("user.created", messageOf("1"))).accepted, 1);
+    await at.clock.advance(0);
+    assert.deepEqual(got, ["1"]);
+    assert.equal(at.requests.length, 0);
+  });
+
+  test("a subscriber of Go Micro gets what any other gets", async () => {
+    const at = world();
+    await using here = join(at, "10.0.0.1:1");
+    const got: string[] = [];
+    at.network.set("10.0.0.7:9", async (request) => {
+      got.push(`${request.method} ${new URL(request.url).search} ${await request.text()}`);
+      return new Response(null, { status: 200 });
+    });
+    const metadata = { broker: "http", topic: "t.x", secure: "false" };
+    await here.registry.register({
+      name: "micro.http.broker",
+      version: "ff.http.broadcast",
+      metadata: {},
+      endpoints: [],
+      nodes: [{ id: "t.x-abc", address: "10.0.0.7:9", metadata }],
+    }, { ttl: 60_000 });
+    assert.equal((await here.publish("t.x", messageOf("1"))).accepted, 1);
+    assert.match(got[0]!, /^POST \?id=t\.x-abc \{"Header":\{.*"Micro-Topic":"t\.x".*\},"Body":"e30="\}$/);
+  });
+
+  test("another broker's nodes and other topics are let be", async () => {
+    const at = world();
+    await using here = join(at, "10.0.0.1:1");
+    const node = (id: string, metadata: Record<string, string>) => ({ id, address: "10.0.0.8:1", metadata });
+    await here.registry.register({
+      name: "micro.http.broker",
+      version: "ff.http.broadcast",
+      metadata: {},
+      endpoints: [],
+      nodes: [
+        node("a", { broker: "other", topic: "t" }),
+        node("b", { broker: "http", topic: "t2" }),
+        node("c", {}),
+      ],
+    }, { ttl: 60_000 });
+    assert.equal((await here.publish("t", messageOf("1"))).accepted, 0);
+    assert.equal(at.requests.length, 0);
+  });
+
+  test("a dead subscriber is passed over and logged once, and the living get the message", async () => {
+    const at = world();
+    const { log, lines } = logged();
+    await using here = join(at, "10.0.0.1:1", { log });
+    const dead = join(at, "10.0.0.2:1");
+    await using there = join(at, "10.0.0.3:1");
+    await dead.subscribe("t", () => {});
+    await dead.subscribe("t", () => {}, { queue: "q" });
+    const got: Delivery[] = [];
+    const collect = (delivery: Delivery) => void got.push(delivery);
+    await there.subscribe("t", collect);
+    await there.subscribe("t", collect, { queue: "q" });
+    at.network.delete("10.0.0.2:1");
+    for (let i = 0; i < 10; i++) assert.equal((await here.publish("t", messageOf(`${i}`))).accepted, 2);
+    await at.clock.advance(0);
+    assert.equal(got.length, 20);
+    assert.equal(lines.length, 2, lines.join("\n"));
+    assert.match(lines[0]!, /^warn subscriber cannot be reached .*"address":"10\.0\.0\.2:1".*ECONNREFUSED/);
+    await dead[Symbol.asyncDispose]();
+  });
+
+  test("a connection that breaks is tried once more", async () => {
+    const at = world();
+    await using here = join(at, "10.0.0.1:1");
+    await using there = join(at, "10.0.0.2:1");
+    await there.subscribe("t", () => {});
+    const serve = at.network.get("10.0.0.2:1")!;
+    at.network.set("10.0.0.2:1", () => {
+      at.network.set("10.0.0.2:1", serve);
+      throw new TypeError("fetch failed", { cause: new Error("ECONNRESET") });
+    });
+    assert.equal((await here.publish("t", messageOf("1"))).accepted, 1);
+    assert.equal(at.requests.length, 2);
+  });
+
+  test("a process that came back at the address of a dead one does not get its messages", async () => {
+    const at = world();
+    await using here = join(at, "10.0.0.1:1");
+    const dead = join(at, "10.0.0.2:1");
+    await dead.subscribe("t", () => {});
+    await using back = join(at, "10.0.0.2:1");
+    let got = 0;
+    await back.subscribe("t", () => {
+      got++;
+    });
+    assert.equal((await here.publish("t", messageOf("1"))).accepted, 1);
+    await at.clock.advance(0);
+    assert.equal(got, 1);
+    await dead[Symbol.asyncDispose]();
+  });
+
+  test("a subscriber that refuses, or does not answer, is an error that says so", async () => {
+    const at = world();
+    await using here = join(at, "10.0.0.1:1");
+    await using there = join(at, "10.0.0.2:1");
+    await there.subscribe("t", () => {});
+    await there.subscribe("t", () => {}, { queue: "q" });
+    at.network.set(
+      "10.0.0.2:1",
+      () =>
+        new Response(JSON.stringify({ id: "x", code: 500, detail: "no disk", status: "internal" }), {
+          status: 500,
+        }),
+    );
+    await assert.rejects(here.publish("t", messageOf("1")), (error) => {
+      assert.ok(error instanceof MuonError);
+      assert.equal(error.status, "unavailable");
+      assert.match(
+        error.detail,
+        /2 of 2 subscribers .*"t" did not take the message, 0 have it: HTTP 500: no disk/,
+      );
+      return true;
+    });
+    at.network.set("10.0.0.2:1", () => new Promise(() => {}));
+    const late = assert.rejects(here.publish("t", messageOf("2")), /no answer within 5000 ms/);
+    await at.clock.advance(5_000);
+    await late;
+  });
+
+  test("the signal ends a publication, and so does closing the broker", async () => {
+    const at = world();
+    const here = join(at, "10.0.0.1:1");
+    await using there = join(at, "10.0.0.2:1");
+    await there.subscribe("t", () => {});
+    at.network.set("10.0.0.2:1", () => new Promise(() => {}));
+    const controller = new AbortController();
+    const reason = new Error("changed my mind");
+    const first = assert.rejects(here.publish("t", messageOf("1"), { signal: controller.signal }), reason);
+    await at.clock.advance(0);
+    controller.abort(reason);
+    await first;
+    const second = assert.rejects(here.publish("t", messageOf("2")), /the http broker was closed/);
+    await at.clock.advance(0);
+    await here[Symbol.asyncDispose]();
+    await second;
+  });
+
+  test("a registry that is away is an error in time, and what was known counts later", async () => {
+    const at = world();
+    await using here = join(at, "10.0.0.1:1");
+    await using there = join(at, "10.0.0.2:1");
+    await there.subscribe("t", () => {});
+    const { watch } = here.registry;
+    const away = () => ({
+      [Symbol.asyncIterator]: () => ({ next: () => Promise.reject(new Error("registry away")) }),
+    });
+    here.registry.watch = away;
+    const failed = assert.rejects(here.publish("t", messageOf("1")), (error) => {
+      assert.ok(error instanceof MuonError);
+      assert.equal(error.status, "unavailable");
+      assert.match(error.detail, /memory registry has not said within 5000 ms who subscribes: registry away/);
+      return true;
+    });
+    await at.clock.advance(5_000);
+    await failed;
+    here.registry.watch = watch;
+    await at.clock.advance(1_000);
+    assert.equal((await here.publish("t", messageOf("2"))).accepted, 1);
+  });
+
+  test("a message that is too large is refused where it is published", async () => {
+    const at = world();
+    await using here = join(at, "10.0.0.1:1", { maxMessage: 100 });
+    await assert.rejects(
+      here.publish("t", { ...messageOf("1"), body: new Uint8Array(101) }),
+      /has 101 bytes: at most 100 are sent/,
+    );
+  });
+});
+
+describe("http broker that receives", () => {
+  async function subscribed(options: Partial<HttpBrokerOptions> = {}) {
+    const at = world();
+    const broker = join(at, "10.0.0.1:1", options);
+    const got: Delivery[] = [];
+    await broker.subscribe("t.x", (delivery) => {
+      got.push(delivery);
+    });
+    const id = (await recordsOf(broker))[0]!.nodes[0]!.id;
+    const post = async (body: BodyInit, to = id) => {
+      const url = `http://10.0.0.1:1/?id=${encodeURIComponent(to)}`;
+      const init = { method: "POST", body, duplex: "half" } as RequestInit;
+      const response = await broker.protocol.fetch!(new Request(url, init), { address: "127.0.0.1:1" });
+      const answer = await response.text();
+      await at.clock.advance(0);
+      return { status: response.status, answer };
+    };
+    return { at, broker, got, post, [Symbol.asyncDispose]: () => broker[Symbol.asyncDispose]() };
+  }
+
+  test("matches POST / with an id, and nothing else", async () => {
+    await using receiving = await subscribed();
+    const { protocol } = receiving.broker;
+    const matches = (method: string, path: string) => protocol.matches({ method, path, header: () => null });
+    assert.equal(matches("POST", "/?id=t.x-abc"), true);
+    assert.equal(matches("POST", "/?a=b&id=t%2Fx"), true);
+    for (
+      const [method, path] of [["GET", "/?id=x"], ["POST", "/"], ["POST", "/?x=id"], [
+        "POST",
+        "/a?id=x",
+      ]] as const
+    ) assert.equal(matches(method, path), false, `${method} ${path}`);
+  });
+
+  test("takes what Go Micro sends", async () => {
+    await using receiving = await subscribed();
+    const { status, answer } = await receiving.post(
+      '{"Header":{"Content-Type":"application/json","Micro-ID":"688241cb","Micro-Topic":"t.x","foo":"bar"},' +
+        '"Body":"eyJuYW1lIjoiaGV5IFx1MDAzY8OpXHUwMDNlIn0K"}',
+    );
+    assert.deepEqual({ status, answer }, { status: 200, answer: "" });
+    const { message, topic } = receiving.got[0]!;
+    assert.equal(topic, "t.x");
+    assert.equal(message.id, "688241cb");
+    assert.equal(text(message.body), '{"name":"hey \\u003cé\\u003e"}\n');
+    assert.equal(message.header.foo, "bar");
+  });
+
+  test("takes an empty message, which Go writes as null, and gives an id to what has none", async () => {
+    await using receiving = await subscribed();
+    assert.equal((await receiving.post('{"Header":null,"Body":null}')).status, 200);
+    assert.equal(receiving.got[0]!.message.body.length, 0);
+    assert.match(receiving.got[0]!.message.id, /^[0-9a-f-]{36}$/);
+  });
+
+  test("answers as soon as the inbox has it, and again with 429 when there is no room", async () => {
+    const at = world();
+    await using broker = join(at, "10.0.0.1:1", { policy: { capacity: 1 } });
+    await broker.subscribe(
+      "t.x",
+      ({ signal }) => new Promise((resolve) => signal.addEventListener("abort", () => resolve())),
+      { concurrency: 1 },
+    );
+    const id = (await recordsOf(broker))[0]!.nodes[0]!.id;
+    const statuses: number[] = [];
+    for (let i = 0; i < 3; i++) {
+      const request = new Request(`http://10.0.0.1:1/?id=${id}`, { method: "POST", body: "{}" });
+      statuses.push((await broker.protocol.fetch!(request, { address: "127.0.0.1:1" })).status);
+    }
+    assert.deepEqual(statuses, [200, 200, 429]);
+  });
+
+  test("takes nothing under an id it did not give out", async () => {
+    await using receiving = await subscribed();
+    for (const id of ["", "t.x", "t.x-00000000-0000-4000-8000-000000000000", "__proto__"]) {
+      const { status, answer } = await receiving.post("{}", id);
+      assert.equal(status, 404);
+      assert.equal(JSON.parse(answer).detail, "there is no such subscription here");
+    }
+    assert.deepEqual(receiving.got, []);
+  });
+
+  test("says what is wrong with a delivery", async () => {
+    await using receiving = await subscribed();
+    const cases: [BodyInit, RegExp][] = [
+      ["", /cannot read the delivery/],
+      ["{", /cannot read the delivery/],
+      ["null", /it is no JSON object/],
+      ['{"Header":[]}', /"Header" is no object/],
+      ['{"Header":{"a":1}}', /"Header" has "a", which is no string/],
+      ['{"Body":5}', /"Body" is no string/],
+      ['{"Body":"***"}', /"Body" is no base64/],
+      [new Uint8Array([0xff, 0xfe]), /cannot read the delivery/],
+    ];
+    for (const [body, message] of cases) {
+      const { status, answer } = await receiving.post(body);
+      assert.equal(status, 400);
+      const error = JSON.parse(answer);
+      assert.equal(error.code, 400);
+      assert.match(error.detail, message);
+    }
+    assert.deepEqual(receiving.got, []);
+  });
+
+  test("reads no more of a body than may come", async () => {
+    await using receiving = await subscribed({ maxMessage: 1_000 });
+    let pulled = 0;
+    const endless = new ReadableStream<Uint8Array>({
+      pull(controller) {
+        pulled++;
+        controller.enqueue(new Uint8Array(10_000).fill(0x20));
+      },
+    });
+    const { status, answer } = await receiving.post(endless);
+    assert.equal(status, 413);
+    assert.match(JSON.parse(answer).detail, /more than \d+ bytes: at most \d+ are taken/);
+    assert.ok(pulled < 12, `${pulled} parts were read`);
+    const large = await receiving.post(JSON.stringify({ Header: {}, Body: toBase64(new Uint8Array(1_001)) }));
+    assert.equal(large.status, 413);
+    assert.match(JSON.parse(large.answer).detail, /has 1001 bytes: at most 1000 are taken/);
+  });
+});
