@@ -1,0 +1,500 @@
+/**
+ * What every transport must do. Plugin authors run it against theirs.
+ *
+ * @module
+ */
+
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { MuonError } from "../../runtime/errors.ts";
+import { Metadata } from "../../runtime/metadata.ts";
+import type { Node } from "../../runtime/record.ts";
+import type {
+  Accept,
+  CallHandle,
+  CallHead,
+  Exchange,
+  Incoming,
+  Link,
+  ReplySink,
+  Transport,
+} from "../../runtime/transport/transport.ts";
+
+/** A server that {@link testTransport} calls. */
+export interface TransportServer extends AsyncDisposable {
+  /** What to dial. */
+  readonly node: Node;
+  /** Takes no new call, and resolves when all are over, or at the signal. */
+  drain(signal: AbortSignal): Promise<void>;
+}
+
+/** What {@link testTransport} tests. */
+export interface TransportSuite {
+  /** Name of the transport, and where it runs. */
+  readonly name: string;
+  /** Makes a transport that takes messages of at most `maxMessage` bytes; `onLink` gets the links that come in. */
+  readonly create: (options: {
+    readonly limits: { readonly maxMessage: number };
+    readonly onLink: (link: Link) => void;
+  }) => Transport | Promise<Transport>;
+  /** Serves the transport. */
+  readonly serve: (transport: Transport, accept: Accept) => Promise<TransportServer>;
+  /** Whether calls may be made from the listener to the dialler. @default {true} */
+  readonly symmetrical?: boolean;
+}
+
+const MAX_MESSAGE = 1_000_000;
+
+/** A call's answer as a promise. */
+interface Answer {
+  readonly body: Uint8Array | undefined;
+  readonly trailer: Metadata;
+  readonly stream: Exchange | undefined;
+}
+
+class Sink implements ReplySink {
+  readonly answer: Promise<Answer>;
+  returned = false;
+  #resolve!: (answer: Answer) => void;
+  #reject!: (error: MuonError) => void;
+  #called = false;
+
+  constructor() {
+    this.answer = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+    this.answer.catch(() => {});
+  }
+
+  reply(body: Uint8Array | undefined, trailer: Metadata, stream: Exchange | undefined): void {
+    this.#once();
+    this.#resolve({ body, trailer, stream });
+  }
+
+  fail(error: MuonError): void {
+    this.#once();
+    this.#reject(error);
+  }
+
+  #once(): void {
+    assert.equal(this.#called, false, "a sink is called once");
+    assert.equal(this.returned, true, "a sink is not called before unary() has returned");
+    this.#called = true;
+  }
+}
+
+/** Runs the suite of a transport. */
+export function testTransport({ name, create, serve, symmetrical = true }: TransportSuite): void {
+  /** Serves, dials, and closes both in the end. */
+  function linked(
+    title: string,
+    accept: Accept,
+    run: (at: {
+      readonly link: Link;
+      readonly back: () => Promise<Link>;
+      readonly server: TransportServer;
+      readonly transport: Transport;
+    }) => Promise<void>,
+  ): void {
+    test(title, async () => {
+      const { promise, resolve } = Promise.withResolvers<Link>();
+      const transport = await create({ limits: { maxMessage: MAX_MESSAGE }, onLink: resolve });
+      const server = await serve(transport, accept);
+      const link = await transport.dial(server.node, { accept });
+      try {
+        await run({ link, back: () => promise, server, transport });
+      } finally {
+        await link[Symbol.asyncDispose]();
+        await server[Symbol.asyncDispose]();
+      }
+    });
+  }
+
+  describe(`transport ${name}`, () => {
+    linked("it knows the node it serves", answer, ({ transport, server, link }) => {
+      assert.equal(transport.speaks(server.node), true);
+      assert.equal(link.accepting, true);
+      assert.equal(link.inflight, 0);
+      return Promise.resolve();
+    });
+
+    linked("one input, one answer, with metadata both ways", answer, async ({ link }) => {
+      const metadata = Metadata.from({ "x-tenant": "acme", "x-note": "grüß dich" });
+      for (let i = 0; i < 3; i++) {
+        const reply = await unary(link, bytes(i, 2), { endpoint: "Echo.Trail", metadata });
+        assert.deepEqual(reply.body, bytes(i, 2));
+        assert.equal(reply.trailer.get("x-tenant"), "acme");
+        assert.equal(reply.trailer.get("x-note"), "grüß dich");
+      }
+      assert.deepEqual((await unary(link, bytes())).body, bytes());
+      assert.equal(link.inflight, 0);
+    });
+
+    linked("the input's bytes may be used again", answer, async ({ link }) => {
+      const body = bytes(1, 2, 3);
+      const reply = unary(link, body);
+      body.fill(9);
+      assert.deepEqual((await reply).body, bytes(1, 2, 3));
+      const large = new Uint8Array(300_000).fill(1);
+      const replies = unary(link, large);
+      large.fill(9);
+      assert.ok((await replies).body!.every((byte) => byte === 1));
+    });
+
+    linked("a stream of answers", answer, async ({ link }) => {
+      const { body, stream } = await unary(link, bytes(5), { endpoint: "Echo.Count" });
+      assert.equal(body, undefined);
+      assert.equal(await stream!.streaming, true);
+      assert.deepEqual(await all(stream!.messages), [[0], [1], [2], [3], [4]]);
+      assert.equal((await stream!.trailer).get("x-count"), "5");
+    });
+
+    linked("a stream of inputs", answer, async ({ link }) => {
+      const call = link.open(head({ endpoint: "Echo.Sum" }));
+      for (let i = 1; i <= 5; i++) await call.send(bytes(i));
+      call.end();
+      assert.deepEqual(await all(call.messages), [[15]]);
+      assert.equal(await call.streaming, false);
+    });
+
+    linked("a stream both ways, at once", answer, async ({ link }) => {
+      const call = link.open(head({ endpoint: "Echo.Each" }));
+      const reader = call.messages[Symbol.asyncIterator]();
+      for (let i = 0; i < 5; i++) {
+        await call.send(bytes(i));
+        assert.deepEqual([...(await reader.next()).value!], [i]);
+      }
+      call.end();
+      assert.equal((await reader.next()).done, true);
+    });
+
+    linked("an error, with details and trailer", answer, async ({ link }) => {
+      const error = await failure(unary(link, bytes(1), { endpoint: "Echo.Fail" }));
+      assert.equal(error.status, "failed_precondition");
+      assert.equal(error.code, 4001);
+      assert.equal(error.id, "echo");
+      assert.equal(error.detail, "not today: ünder");
+      assert.deepEqual(error.details, [{ type: "why", value: { day: [1, null, "x"] } }]);
+      assert.equal(error.notRun, false);
+      assert.equal(error.where.endpoint, "Echo.Fail");
+      const never = await failure(unary(link, bytes(1), { endpoint: "Echo.Nothing" }));
+      assert.deepEqual([never.status, never.notRun], ["not_found", true]);
+    });
+
+    linked("an error amid a stream comes behind what was sent", answer, async ({ link }) => {
+      const { stream } = await unary(link, bytes(3), { endpoint: "Echo.CountFail" });
+      const items: number[] = [];
+      const error = await failure((async () => {
+        for await (const item of stream!.messages) items.push(item[0]!);
+      })());
+      assert.deepEqual(items, [0, 1, 2]);
+      assert.equal(error.status, "data_loss");
+      assert.equal((await failure(stream!.trailer)).status, "data_loss");
+    });
+
+    linked("a large message comes whole, and one that is too large fails alone", answer, async ({ link }) => {
+      const large = new Uint8Array(MAX_MESSAGE).map((_, i) => i % 251);
+      assert.deepEqual((await unary(link, large)).body, large);
+      const error = await failure(unary(link, new Uint8Array(MAX_MESSAGE + 1)));
+      assert.equal(error.status, "resource_exhausted");
+      assert.match(error.detail, new RegExp(`${MAX_MESSAGE + 1} bytes.*${MAX_MESSAGE}`));
+      const answered = await failure(unary(link, bytes(1), { endpoint: "Echo.TooLarge" }));
+      assert.equal(answered.status, "resource_exhausted");
+      assert.deepEqual((await unary(link, bytes(1))).body, bytes(1));
+    });
+
+    linked("many calls at once", answer, async ({ link }) => {
+      const replies = await Promise.all(
+        Array.from(
+          { length: 1_000 },
+          (_, i) =>
+            unary(link, bytes(i & 255, i >> 8), { endpoint: i % 3 === 0 ? "Echo.Later" : "Echo.Echo" }),
+        ),
+      );
+      for (const [i, { body }] of replies.entries()) assert.deepEqual(body, bytes(i & 255, i >> 8));
+      assert.equal(link.inflight, 0);
+    });
+
+    test(`a canceled call ends here at once, and reaches the handler`, async () => {
+      const heard = Promise.withResolvers<MuonError>();
+      const began = Promise.withResolvers<void>();
+      const transport = await create({ limits: { maxMessage: MAX_MESSAGE }, onLink() {} });
+      const server = await serve(transport, (call) => {
+        call.signal.addEventListener("abort", () => heard.resolve(call.signal.reason));
+        began.resolve();
+      });
+      const link = await transport.dial(server.node);
+      try {
+        const sink = new Sink();
+        const handle = start(link, sink, bytes(1));
+        await began.promise;
+        handle.cancel(new MuonError("canceled", "enough"));
+        assert.equal(link.inflight, 0);
+        assert.equal((await failure(sink.answer)).detail, "enough");
+        assert.equal((await heard.promise).status, "canceled");
+      } finally {
+        await link[Symbol.asyncDispose]();
+        await server[Symbol.asyncDispose]();
+      }
+    });
+
+    test("a stream's caller that leaves, and a signal, reach the handler", async () => {
+      const heard: PromiseWithResolvers<void>[] = [Promise.withResolvers(), Promise.withResolvers()];
+      let count = 0;
+      const transport = await create({ limits: { maxMessage: MAX_MESSAGE }, onLink() {} });
+      const server = await serve(transport, (call) => {
+        const mine = heard[count++]!;
+        call.signal.addEventListener("abort", () => mine.resolve());
+        call.send(bytes(1));
+      });
+      const link = await transport.dial(server.node);
+      try {
+        for await (const _ of link.open(head()).messages) break;
+        await heard[0]!.promise;
+        const controller = new AbortController();
+        const call = link.open(head(), controller.signal);
+        const error = await failure((async () => {
+          for await (const _ of call.messages) controller.abort();
+        })());
+        assert.equal(error.status, "canceled");
+        await heard[1]!.promise;
+      } finally {
+        await link[Symbol.asyncDispose]();
+        await server[Symbol.asyncDispose]();
+      }
+    });
+
+    linked("a handler that fails while inputs come ends them", answer, async ({ link }) => {
+      const call = link.open(head({ endpoint: "Echo.Fail" }));
+      assert.equal((await failure(all(call.messages))).status, "failed_precondition");
+      assert.equal((await failure(call.send(bytes(1))!)).status, "failed_precondition");
+    });
+
+    linked("a deadline passes", () => {}, async ({ link }) => {
+      // Deadlines do not keep a process alive; with a transport that has no sockets, nothing else would.
+      const alive = setInterval(() => {}, 1_000);
+      const error = await failure(unary(link, bytes(1), { timeout: 30 }));
+      assert.equal(error.status, "deadline_exceeded");
+      assert.equal(link.inflight, 0);
+      assert.equal(
+        (await failure(all(link.open(head({ timeout: 30 })).messages))).status,
+        "deadline_exceeded",
+      );
+      clearInterval(alive);
+    });
+
+    linked("a slow reader stops its writer, and no other call", answer, async ({ link }) => {
+      const call = link.open(head({ endpoint: "Echo.Flood" }));
+      const reader = call.messages[Symbol.asyncIterator]();
+      await reader.next();
+      for (let i = 0; i < 20; i++) assert.deepEqual((await unary(link, bytes(i))).body, bytes(i));
+      const sent = async () => (await unary(link, bytes(), { endpoint: "Echo.Flooded" })).body![0];
+      const before = await sent();
+      assert.ok(before! < 100, "the writer waits");
+      assert.equal(await sent(), before);
+      for (let i = 1; i < 100; i++) assert.equal((await reader.next()).value!.length, 20_000);
+      assert.equal((await reader.next()).done, true);
+      assert.equal(await sent(), 100);
+    });
+
+    if (symmetrical) {
+      linked("the listener calls the dialler", answer, async ({ link, back }) => {
+        const far = await back();
+        const [there, here] = await Promise.all([unary(link, bytes(1)), unary(far, bytes(2))]);
+        assert.deepEqual([there.body, here.body], [bytes(1), bytes(2)]);
+      });
+
+      test("a dialler that serves nothing says so", async () => {
+        const { promise, resolve } = Promise.withResolvers<Link>();
+        const transport = await create({ limits: { maxMessage: MAX_MESSAGE }, onLink: resolve });
+        const server = await serve(transport, answer);
+        const link = await transport.dial(server.node);
+        const error = await failure(unary(await promise, bytes(1)));
+        assert.deepEqual([error.status, error.notRun], ["unimplemented", true]);
+        await link[Symbol.asyncDispose]();
+        await server[Symbol.asyncDispose]();
+      });
+    }
+
+    test("a server that drains loses no call: each is answered, or never ran", async () => {
+      const ran = new Set<number>();
+      const drained = Promise.withResolvers<void>();
+      const transport = await create({ limits: { maxMessage: MAX_MESSAGE }, onLink() {} });
+      const server = await serve(transport, (call) => {
+        ran.add(number(call.body!));
+        void later().then(() => call.reply(call.body!));
+      });
+      const link = await transport.dial(server.node);
+      const outcomes: Promise<void>[] = [];
+      let answered = 0;
+      let refused = 0;
+      for (let i = 0; i < 2_000; i++) {
+        outcomes.push(
+          unary(link, bytes(i & 255, i >> 8)).then(({ body }) => {
+            assert.deepEqual(body, bytes(i & 255, i >> 8));
+            answered++;
+          }, (error: MuonError) => {
+            assert.equal(error.status, "unavailable");
+            assert.equal(error.notRun, true);
+            assert.equal(ran.has(i), false, "what is said not to have run did not");
+            refused++;
+          }),
+        );
+        if (i === 1_000) void server.drain(new AbortController().signal).then(() => drained.resolve());
+        if (i % 20 === 0) await later();
+      }
+      await Promise.all(outcomes);
+      await drained.promise;
+      assert.equal(answered, ran.size);
+      assert.equal(answered + refused, 2_000);
+      assert.ok(answered > 900 && refused > 0, `${answered} answered, ${refused} refused`);
+      assert.equal(link.accepting, false);
+      await link[Symbol.asyncDispose]();
+      await server[Symbol.asyncDispose]();
+    });
+    linked("draining ends at its signal, and a link may be drained by its dialler", () => {}, async (at) => {
+      const pending = new Sink();
+      start(at.link, pending, bytes(1));
+      await at.server.drain(AbortSignal.abort());
+      await at.link.drain(AbortSignal.abort());
+      assert.equal(at.link.accepting, false);
+      assert.equal((await failure(unary(at.link, bytes(1)))).notRun, true);
+    });
+
+    test("a server that closes ends its calls with unavailable, and the link says so", async () => {
+      const began = Promise.withResolvers<Incoming>();
+      const transport = await create({ limits: { maxMessage: MAX_MESSAGE }, onLink() {} });
+      const server = await serve(transport, (call) => began.resolve(call));
+      const link = await transport.dial(server.node);
+      const call = unary(link, bytes(1));
+      const incoming = await began.promise;
+      await server[Symbol.asyncDispose]();
+      const error = await failure(call);
+      assert.deepEqual([error.status, error.notRun], ["unavailable", false]);
+      await link.closed;
+      assert.equal(incoming.over, true);
+      assert.equal(incoming.signal.aborted, true);
+      assert.equal(link.accepting, false);
+      assert.equal((await failure(unary(link, bytes(1)))).notRun, true);
+      await link[Symbol.asyncDispose]();
+      await link[Symbol.asyncDispose]();
+    });
+
+    test("a node that nobody serves cannot be dialled", async () => {
+      const transport = await create({ limits: { maxMessage: MAX_MESSAGE }, onLink() {} });
+      const server = await serve(transport, answer);
+      await server[Symbol.asyncDispose]();
+      const error = await failure(transport.dial(server.node));
+      assert.equal(error.status, "unavailable");
+      assert.equal(error.notRun, true);
+      await assert.rejects(
+        transport.dial(server.node, { signal: AbortSignal.abort(new Error("stop")) }),
+        /stop/,
+      );
+    });
+  });
+}
+
+let flooded = 0;
+
+/** The service that is called. */
+function answer(call: Incoming): void {
+  void serveCall(call).catch((error) => call.fail(MuonError.from(error)));
+}
+
+async function serveCall(call: Incoming): Promise<void> {
+  switch (call.head.endpoint) {
+    case "Echo.Echo":
+      return call.reply(call.body!);
+    case "Echo.Later":
+      await later();
+      return call.reply(call.body!);
+    case "Echo.Trail":
+      return call.reply(call.body!, call.head.metadata);
+    case "Echo.Count":
+    case "Echo.CountFail":
+      for (let i = 0; i < call.body![0]!; i++) await call.send(bytes(i));
+      if (call.head.endpoint === "Echo.Count") {
+        return call.end(Metadata.from({ "x-count": `${call.body![0]}` }));
+      }
+      return call.fail(new MuonError("data_loss", "half of it"));
+    case "Echo.Sum": {
+      let sum = 0;
+      for await (const item of call.messages) sum += item[0]!;
+      return call.reply(bytes(sum));
+    }
+    case "Echo.Each":
+      for await (const item of call.messages) await call.send(item);
+      return call.end();
+    case "Echo.Flood":
+      flooded = 0;
+      for (let i = 0; i < 100; i++) {
+        const wait = call.send(new Uint8Array(20_000));
+        flooded++;
+        await wait;
+      }
+      return call.end();
+    case "Echo.Flooded":
+      return call.reply(bytes(flooded));
+    case "Echo.TooLarge":
+      return call.reply(new Uint8Array(MAX_MESSAGE + 1));
+    case "Echo.Fail":
+      throw new MuonError("failed_precondition", "not today: ünder", {
+        id: "echo",
+        code: 4001,
+        details: [{ type: "why", value: { day: [1, null, "x"] } }],
+      });
+    default:
+      return call.fail(new MuonError("not_found", "no such endpoint", { id: "echo", notRun: true }));
+  }
+}
+
+function head(from: Partial<CallHead> = {}): CallHead {
+  return {
+    service: "echo",
+    endpoint: "Echo.Echo",
+    metadata: Metadata.EMPTY,
+    contentType: "application/octet-stream",
+    timeout: 30_000,
+    idempotent: false,
+    ...from,
+  };
+}
+
+function start(link: Link, sink: Sink, body: Uint8Array, from: Partial<CallHead> = {}): CallHandle {
+  const handle = link.unary(head(from), body, sink);
+  sink.returned = true;
+  return handle;
+}
+
+function unary(link: Link, body: Uint8Array, from: Partial<CallHead> = {}): Promise<Answer> {
+  const sink = new Sink();
+  start(link, sink, body, from);
+  return sink.answer;
+}
+
+async function all(messages: AsyncIterable<Uint8Array>): Promise<number[][]> {
+  const items: number[][] = [];
+  for await (const item of messages) items.push([...item]);
+  return items;
+}
+
+async function failure(promise: Promise<unknown>): Promise<MuonError> {
+  const value = await promise.then((value) => ({ value }), (error) => error);
+  assert.ok(value instanceof MuonError, `a MuonError was expected: ${String(value?.stack ?? value)}`);
+  return value;
+}
+
+function bytes(...values: number[]): Uint8Array {
+  return new Uint8Array(values);
+}
+
+function number(body: Uint8Array): number {
+  return body[0]! + body[1]! * 256;
+}
+
+/** Another turn of the event loop. */
+function later(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 0));
+}
