@@ -1,80 +1,11 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { type BrokerHarness, messageOf, testBroker } from "../../../tests/conformance/broker.ts";
-import { text, toBase64, utf8 } from "../../bytes.ts";
+import { join, recordsOf, world } from "../../../tests/support/http_world.ts";
+import { toBase64, utf8 } from "../../bytes.ts";
 import { MuonError } from "../../errors.ts";
 import type { Logger } from "../../log.ts";
-import { seeded } from "../../random.ts";
-import type { ServiceRecord } from "../../record.ts";
-import { createMemoryRegistry, MemoryRegistryStore } from "../../registry/memory.ts";
-import type { Registry } from "../../registry/registry.ts";
-import { VirtualClock } from "../../virtual_clock.ts";
 import type { Delivery } from "../broker.ts";
-import { createHttpBroker, type HttpBroker, type HttpBrokerOptions } from "./http.ts";
-
-/** What a broker's requests find at an address, in place of a network. */
-type Network = Map<string, (request: Request) => Promise<Response> | Response>;
-
-/** A clock that lets streams and requests go on between two timers. */
-function ioClock(): VirtualClock {
-  return new VirtualClock({
-    settle: async () => {
-      for (let i = 0; i < 4; i++) await new Promise<void>((resolve) => setImmediate(resolve));
-    },
-  });
-}
-
-interface World {
-  readonly clock: VirtualClock;
-  readonly store: MemoryRegistryStore;
-  readonly network: Network;
-  readonly requests: { readonly url: string; readonly body: string }[];
-}
-
-function world(): World {
-  const clock = ioClock();
-  return { clock, store: new MemoryRegistryStore(clock), network: new Map(), requests: [] };
-}
-
-let joined = 0;
-
-/** A broker at an address of that world, with a registry of its own. */
-function join(
-  { clock, store, network, requests }: World,
-  address: string,
-  options: Partial<HttpBrokerOptions> = {},
-): HttpBroker & { readonly registry: Registry } {
-  const registry = options.registry ?? createMemoryRegistry({ system: { clock }, store });
-  const random = seeded(++joined);
-  const broker = createHttpBroker({
-    system: { clock, random, entropy: { fill: (bytes) => bytes.map(() => Math.floor(random.next() * 256)) } },
-    address: () => address,
-    fetch: async (input, init) => {
-      const request = new Request(input as string, init);
-      const { host } = new URL(request.url);
-      requests.push({ url: request.url, body: await request.clone().text() });
-      const serve = network.get(host);
-      if (serve === undefined) throw new TypeError("fetch failed", { cause: new Error("ECONNREFUSED") });
-      return await new Promise((resolve, reject) => {
-        init?.signal?.addEventListener("abort", () => reject(init.signal!.reason));
-        Promise.resolve(serve(request)).then(resolve, reject);
-      });
-    },
-    ...options,
-    registry,
-  });
-  network.set(address, (request) => {
-    const url = new URL(request.url);
-    const head = {
-      method: request.method,
-      path: url.pathname + url.search,
-      header: (name: string) => request.headers.get(name),
-    };
-    if (!broker.protocol.matches(head)) return new Response("nobody", { status: 404 });
-    return broker.protocol.fetch!(request, { address: "127.0.0.1:1" });
-  });
-  return Object.assign(broker, { registry });
-}
 
 /** A log that is read. */
 function logged(): { readonly log: Logger; readonly lines: string[] } {
@@ -118,10 +49,6 @@ testBroker({
 });
 
 const ID = /^user\.created-[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
-
-async function recordsOf(broker: { readonly registry: Registry }): Promise<ServiceRecord[]> {
-  return await broker.registry.getService("micro.http.broker");
-}
 
 describe("http broker in the registry", () => {
   test("a subscription has Go Micro's form", async () => {
@@ -427,128 +354,5 @@ describe("http broker that publishes", () => {
       here.publish("t", { ...messageOf("1"), body: new Uint8Array(101) }),
       /has 101 bytes: at most 100 are sent/,
     );
-  });
-});
-
-describe("http broker that receives", () => {
-  async function subscribed(options: Partial<HttpBrokerOptions> = {}) {
-    const at = world();
-    const broker = join(at, "10.0.0.1:1", options);
-    const got: Delivery[] = [];
-    await broker.subscribe("t.x", (delivery) => {
-      got.push(delivery);
-    });
-    const id = (await recordsOf(broker))[0]!.nodes[0]!.id;
-    const post = async (body: BodyInit, to = id) => {
-      const url = `http://10.0.0.1:1/?id=${encodeURIComponent(to)}`;
-      const init = { method: "POST", body, duplex: "half" } as RequestInit;
-      const response = await broker.protocol.fetch!(new Request(url, init), { address: "127.0.0.1:1" });
-      const answer = await response.text();
-      await at.clock.advance(0);
-      return { status: response.status, answer };
-    };
-    return { at, broker, got, post, [Symbol.asyncDispose]: () => broker[Symbol.asyncDispose]() };
-  }
-
-  test("matches POST / with an id, and nothing else", async () => {
-    await using receiving = await subscribed();
-    const { protocol } = receiving.broker;
-    const matches = (method: string, path: string) => protocol.matches({ method, path, header: () => null });
-    assert.equal(matches("POST", "/?id=t.x-abc"), true);
-    assert.equal(matches("POST", "/?a=b&id=t%2Fx"), true);
-    for (
-      const [method, path] of [["GET", "/?id=x"], ["POST", "/"], ["POST", "/?x=id"], [
-        "POST",
-        "/a?id=x",
-      ]] as const
-    ) assert.equal(matches(method, path), false, `${method} ${path}`);
-  });
-
-  test("takes what Go Micro sends", async () => {
-    await using receiving = await subscribed();
-    const { status, answer } = await receiving.post(
-      '{"Header":{"Content-Type":"application/json","Micro-ID":"688241cb","Micro-Topic":"t.x","foo":"bar"},' +
-        '"Body":"eyJuYW1lIjoiaGV5IFx1MDAzY8OpXHUwMDNlIn0K"}',
-    );
-    assert.deepEqual({ status, answer }, { status: 200, answer: "" });
-    const { message, topic } = receiving.got[0]!;
-    assert.equal(topic, "t.x");
-    assert.equal(message.id, "688241cb");
-    assert.equal(text(message.body), '{"name":"hey \\u003cé\\u003e"}\n');
-    assert.equal(message.header.foo, "bar");
-  });
-
-  test("takes an empty message, which Go writes as null, and gives an id to what has none", async () => {
-    await using receiving = await subscribed();
-    assert.equal((await receiving.post('{"Header":null,"Body":null}')).status, 200);
-    assert.equal(receiving.got[0]!.message.body.length, 0);
-    assert.match(receiving.got[0]!.message.id, /^[0-9a-f-]{36}$/);
-  });
-
-  test("answers as soon as the inbox has it, and again with 429 when there is no room", async () => {
-    const at = world();
-    await using broker = join(at, "10.0.0.1:1", { policy: { capacity: 1 } });
-    await broker.subscribe(
-      "t.x",
-      ({ signal }) => new Promise((resolve) => signal.addEventListener("abort", () => resolve())),
-      { concurrency: 1 },
-    );
-    const id = (await recordsOf(broker))[0]!.nodes[0]!.id;
-    const statuses: number[] = [];
-    for (let i = 0; i < 3; i++) {
-      const request = new Request(`http://10.0.0.1:1/?id=${id}`, { method: "POST", body: "{}" });
-      statuses.push((await broker.protocol.fetch!(request, { address: "127.0.0.1:1" })).status);
-    }
-    assert.deepEqual(statuses, [200, 200, 429]);
-  });
-
-  test("takes nothing under an id it did not give out", async () => {
-    await using receiving = await subscribed();
-    for (const id of ["", "t.x", "t.x-00000000-0000-4000-8000-000000000000", "__proto__"]) {
-      const { status, answer } = await receiving.post("{}", id);
-      assert.equal(status, 404);
-      assert.equal(JSON.parse(answer).detail, "there is no such subscription here");
-    }
-    assert.deepEqual(receiving.got, []);
-  });
-
-  test("says what is wrong with a delivery", async () => {
-    await using receiving = await subscribed();
-    const cases: [BodyInit, RegExp][] = [
-      ["", /cannot read the delivery/],
-      ["{", /cannot read the delivery/],
-      ["null", /it is no JSON object/],
-      ['{"Header":[]}', /"Header" is no object/],
-      ['{"Header":{"a":1}}', /"Header" has "a", which is no string/],
-      ['{"Body":5}', /"Body" is no string/],
-      ['{"Body":"***"}', /"Body" is no base64/],
-      [new Uint8Array([0xff, 0xfe]), /cannot read the delivery/],
-    ];
-    for (const [body, message] of cases) {
-      const { status, answer } = await receiving.post(body);
-      assert.equal(status, 400);
-      const error = JSON.parse(answer);
-      assert.equal(error.code, 400);
-      assert.match(error.detail, message);
-    }
-    assert.deepEqual(receiving.got, []);
-  });
-
-  test("reads no more of a body than may come", async () => {
-    await using receiving = await subscribed({ maxMessage: 1_000 });
-    let pulled = 0;
-    const endless = new ReadableStream<Uint8Array>({
-      pull(controller) {
-        pulled++;
-        controller.enqueue(new Uint8Array(10_000).fill(0x20));
-      },
-    });
-    const { status, answer } = await receiving.post(endless);
-    assert.equal(status, 413);
-    assert.match(JSON.parse(answer).detail, /more than \d+ bytes: at most \d+ are taken/);
-    assert.ok(pulled < 12, `${pulled} parts were read`);
-    const large = await receiving.post(JSON.stringify({ Header: {}, Body: toBase64(new Uint8Array(1_001)) }));
-    assert.equal(large.status, 413);
-    assert.match(JSON.parse(large.answer).detail, /has 1001 bytes: at most 1000 are taken/);
   });
 });
