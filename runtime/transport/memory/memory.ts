@@ -4,10 +4,11 @@
  * @module
  */
 
+import type { Clock, Timer } from "../../clock.ts";
 import { MuonError } from "../../errors.ts";
 import type { MessageSocket, Peer } from "../../host.ts";
 import { LinkMaker, type MuonOptions, ServedLinks } from "../muon/links.ts";
-import type { Listener, Transport } from "../transport.ts";
+import type { Link, Listener, Transport } from "../transport.ts";
 import { socketPair } from "./socket_pair.ts";
 
 const SCHEME = "memory://";
@@ -89,14 +90,24 @@ export function createMemoryTransport(options: MemoryOptions): Transport {
       }
       const [near, far] = socketPair({ schedule });
       answer(far);
-      return Promise.resolve(maker.dialled(near, { peer: { address: node.address }, accept }));
+      const link = maker.dialled(near, { peer: { address: node.address }, accept });
+      holdOpen(link, system.clock);
+      return Promise.resolve(link);
     },
-    listen: (accept, { address } = {}) =>
-      Promise.try(() => {
-        const links = new ServedLinks(maker, { accept, onLink: options.onLink });
-        return listener(links, network.listen(address, (socket) => links.add(socket, PEER)));
-      }),
+    // deno-lint-ignore require-await -- a refused address is a rejection
+    async listen(accept, { address } = {}) {
+      const links = new ServedLinks(maker, { accept, onLink: options.onLink });
+      return listener(links, network.listen(address, (socket) => links.add(socket, PEER)));
+    },
   };
+}
+
+/** An open link keeps the process alive, as a socket would: nothing else does while an answer is waited for. */
+function holdOpen(link: Link, clock: Clock): void {
+  let timer: Timer;
+  const hold = () => void (timer = clock.after(2 ** 31 - 1, hold, { background: false }));
+  hold();
+  void link.closed.then(() => timer.cancel());
 }
 
 function listener(links: ServedLinks, place: { readonly address: string } & Disposable): Listener {

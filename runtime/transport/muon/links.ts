@@ -99,14 +99,17 @@ export class ServedLinks implements AsyncDisposable {
     const link = this.#maker.accepted(socket, { peer, accept: this.#accept });
     this.#links.add(link);
     link.closed.then(() => this.#links.delete(link));
-    if (this.#draining) void link.drain();
+    if (this.#draining) void link.drain().then(() => link[Symbol.asyncDispose]());
     else this.#onLink?.(link);
   }
 
-  /** Takes no new call on any link, and resolves when all are over, or at the signal. */
+  /** Takes no new call on any link, and closes each when its calls are over. Resolves when none is left, or at the signal. */
   async drain(signal: AbortSignal): Promise<void> {
     this.#draining = true;
-    await Promise.all(Array.from(this.#links, (link) => link.drain(signal)));
+    await Promise.all(Array.from(this.#links, async (link) => {
+      await link.drain(signal);
+      if (!signal.aborted) await link[Symbol.asyncDispose]();
+    }));
   }
 
   /** Closes the links. */
