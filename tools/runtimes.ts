@@ -8,7 +8,7 @@
  */
 
 import { existsSync, readdirSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import process from "node:process";
 import { fileURLToPath, pathToFileURL } from "node:url";
 
@@ -69,7 +69,7 @@ export function binaryOf(runtime: Runtime): string {
  * ```
  */
 export function runCommand(runtime: Runtime, script: string, args: readonly string[] = []): Command {
-  const path = join(script.startsWith(ROOT) ? "" : ROOT, script);
+  const path = resolve(ROOT, script);
   const file = binaryOf(runtime);
   switch (runtime) {
     case "deno":
@@ -82,10 +82,11 @@ export function runCommand(runtime: Runtime, script: string, args: readonly stri
 }
 
 /**
- * How a runtime runs one file of tests, with a report of them in JUnit's form.
+ * How a runtime runs one file of tests, with a report of them in JUnit's form. What Deno would not fail on goes to a
+ * file beside it, named like it with `.uncaught` behind (tools/uncaught.ts).
  *
  * @param runtime Which one.
- * @param script The file's path from the project's root.
+ * @param script The file's path, absolute or from the project's root.
  * @param options `report`: where the report goes, an absolute path. `timeout`: milliseconds a test may take, where
  * the runtime has a limit of its own (Bun's would be 5000).
  */
@@ -94,12 +95,23 @@ export function testCommand(
   script: string,
   options: { readonly report: string; readonly timeout: number },
 ): Command {
-  const path = join(ROOT, script);
+  const path = resolve(ROOT, script);
   const { report, timeout } = options;
   const file = binaryOf(runtime);
   switch (runtime) {
     case "deno":
-      return { file, args: ["test", "-A", "--no-check", `--junit-path=${report}`, path], env: {} };
+      return {
+        file,
+        args: [
+          "test",
+          "-A",
+          "--no-check",
+          `--preload=${join(ROOT, "tools", "uncaught.ts")}`,
+          `--junit-path=${report}`,
+          path,
+        ],
+        env: { MUON_TEST_UNCAUGHT: `${report}.uncaught` },
+      };
     case "bun": {
       const reporter = ["--reporter=junit", `--reporter-outfile=${report}`];
       return { file, args: ["test", `--timeout=${timeout}`, ...reporter, path], env: {} };
