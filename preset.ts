@@ -115,9 +115,9 @@ const TRANSPORTS: Readonly<Record<string, (making: Making) => Transport>> = {
 };
 
 const STRATEGIES: Readonly<Record<string, (making: Making) => Strategy>> = {
-  random: ({ system }) => createRandom({ random: system.random }),
-  roundrobin: ({ system }) => createRoundRobin({ random: system.random }),
-  leastconn: ({ system }) => createLeastConn({ random: system.random }),
+  random: ({ system }) => createRandom(system.random),
+  roundrobin: ({ system }) => createRoundRobin(system.random),
+  leastconn: ({ system }) => createLeastConn(system.random),
 };
 
 function assemble(

@@ -68,6 +68,24 @@ export interface DialTlsOptions {
   readonly key?: string;
 }
 
+/** One flag that {@link Platform.parseArgs} knows. */
+export interface FlagSpec {
+  /** Whether it takes a value. */
+  readonly type: "string" | "boolean";
+  /** Whether it may be given more than once. @default {false} */
+  readonly multiple?: boolean;
+  /** One letter that stands for it. */
+  readonly short?: string;
+}
+
+/** What a command line said. */
+export interface ParsedArgs {
+  /** By flag: its value, or all its values where it may be given more than once. */
+  readonly values: Readonly<Record<string, string | boolean | readonly (string | boolean)[] | undefined>>;
+  /** What is no flag. */
+  readonly positionals: readonly string[];
+}
+
 /** What a runtime gives. */
 export interface Platform {
   /** Which runtime this is. */
@@ -90,6 +108,8 @@ export interface Platform {
   readonly files: Files | undefined;
   /** A variable of the environment. */
   env(name: string): string | undefined;
+  /** Reads a command line, strictly: an unknown flag, or a value that is missing, throws a TypeError that names it. */
+  parseArgs(args: readonly string[], flags: Readonly<Record<string, FlagSpec>>): ParsedArgs;
   /** Writes to stderr. */
   writeError(text: string): void;
   /** Calls back at each such signal, until disposed. While one is listened for, it does not end the process. */

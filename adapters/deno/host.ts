@@ -57,6 +57,8 @@ class DenoHost implements Host {
   #draining = false;
   #idle: (() => void) | undefined;
 
+  #shut = false;
+
   constructor(options: { readonly clock: Clock; readonly maxMessage: number }) {
     this.#clock = options.clock;
     this.#maxMessage = options.maxMessage;
@@ -149,13 +151,17 @@ class DenoHost implements Host {
       if (signal.aborted) resolve();
       this.#checkIdle();
     });
-    if (this.#requests === 0 && this.#sockets.size === 0) await this.#server!.shutdown();
+    if (this.#requests === 0 && this.#sockets.size === 0) {
+      this.#shut = true;
+      await this.#server!.shutdown();
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#draining = true;
     for (const socket of this.#sockets) socket.terminate();
-    this.#end.abort();
+    // Aborting a server that was shut down throws from an event listener, where nobody can catch it.
+    if (!this.#shut) this.#end.abort();
     await this.#server!.finished;
   }
 }

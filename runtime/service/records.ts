@@ -5,7 +5,7 @@
  */
 
 import { utf8 } from "../bytes.ts";
-import type { EndpointDefinition, ServiceDefinition } from "../definition.ts";
+import { type EndpointDefinition, pascalCase, type ServiceDefinition } from "../definition.ts";
 import { jsonSchema } from "../schema.ts";
 import type { EndpointRecord, ServiceRecord } from "../record.ts";
 
@@ -36,7 +36,7 @@ export function recordOf(
     endpoints: [
       ...definition.endpoints.map(endpointRecord),
       ...definition.subscriptions.map((subscription) => ({
-        name: `${definition.handler}.${subscription.member}`,
+        name: `${definition.handler}.${pascalCase(subscription.member)}`,
         request: null,
         response: null,
         metadata: { subscriber: "true", topic: subscription.topic },
