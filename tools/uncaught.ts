@@ -13,13 +13,13 @@ const path = process.env.MUON_TEST_UNCAUGHT;
 let loading = true;
 
 globalThis.addEventListener("load", () => loading = false);
-globalThis.addEventListener("error", ({ error }) => {
+globalThis.addEventListener("error", (event) => {
   // A test that looks for such errors itself has said so.
-  if (process.listenerCount("uncaughtException") === 0) note(error);
+  if (process.listenerCount("uncaughtException") === 0) note((event as ErrorEvent).error);
 });
-globalThis.addEventListener("unhandledrejection", ({ reason }) => {
+globalThis.addEventListener("unhandledrejection", (event) => {
   // Once the tests run, a rejection that nobody handles fails the one that runs.
-  if (loading) note(reason);
+  if (loading) note((event as PromiseRejectionEvent).reason);
 });
 
 function note(error: unknown): void {
