@@ -19,7 +19,7 @@ import type { Accept, CallHead, Exchange, Link, ReplySink, Transport } from "../
 import { decodeAnswers, pump } from "./answers.ts";
 import { ClientInvocation } from "./invocation.ts";
 import { Links, untilAborted } from "./links.ts";
-import { type Answers, canceled, PendingCall } from "./pending_call.ts";
+import { canceled, PendingCall } from "./pending_call.ts";
 import { checkOptions, type Route, type Target } from "./target.ts";
 
 /** Options of {@link RpcClient}. */
@@ -426,23 +426,29 @@ class StraightSink implements ReplySink {
   }
 
   reply(body: Uint8Array | undefined, trailer: Metadata, stream: Exchange | undefined): void {
-    const { pending, pick, marshal, target } = this.#call;
+    const { pending, pick, marshal } = this.#call;
     const duration = this.#client.now() - this.#call.started;
-    const place = (error: unknown) => MuonError.from(error, { where: whereOf(target, pick.candidate.node) });
-    if (stream !== undefined) {
-      const answers: Answers = decodeAnswers(stream, marshal, place);
-      answers.trailer.then(
-        () => pick.done({ duration }),
-        (error) => pick.done({ error: MuonError.from(error), duration }),
-      );
-      return pending.stream(answers);
-    }
+    if (stream !== undefined) return this.#stream(stream, duration);
     pick.done({ duration });
     try {
       pending.succeed(marshal.decode(body!), trailer);
     } catch (error) {
-      pending.fail(place(error));
+      pending.fail(this.#place(error));
     }
+  }
+
+  #stream(stream: Exchange, duration: number): void {
+    const { pending, pick, marshal } = this.#call;
+    const answers = decodeAnswers(stream, marshal, (error) => this.#place(error));
+    answers.trailer.then(
+      () => pick.done({ duration }),
+      (error) => pick.done({ error: MuonError.from(error), duration }),
+    );
+    pending.stream(answers);
+  }
+
+  #place(error: unknown): MuonError {
+    return MuonError.from(error, { where: whereOf(this.#call.target, this.#call.pick.candidate.node) });
   }
 
   fail(error: MuonError): void {
