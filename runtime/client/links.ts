@@ -103,7 +103,11 @@ export class Links implements AsyncDisposable {
       return await untilAborted(dialling.link, signal);
     } finally {
       dialling.waiting--;
-      if (dialling.waiting === 0) dialling.controller.abort();
+      if (dialling.waiting === 0) {
+        // Nobody wants it any more: who comes now must not join an attempt that is given up.
+        this.#forget(key, dialling.controller);
+        dialling.controller.abort();
+      }
     }
   }
 
@@ -142,8 +146,12 @@ export class Links implements AsyncDisposable {
         },
       );
     } finally {
-      this.#dialling.delete(key);
+      this.#forget(key, controller);
     }
+  }
+
+  #forget(key: string, controller: AbortController): void {
+    if (this.#dialling.get(key)?.controller === controller) this.#dialling.delete(key);
   }
 
   #names(): string {

@@ -20,6 +20,14 @@ const MESSAGE = 1_048_576;
 export interface WsOptions extends MuonOptions {
   /** Headers of the upgrade request, for what stands between the two. @default {{}} */
   readonly headers?: Readonly<Record<string, string>>;
+  /**
+   * Origins whose pages may dial this end, as `https://app.example`. Browsers let any page dial any address, loopback
+   * too, and tell the page's origin: one that is not named here is answered as if nothing were served. What is no
+   * browser tells none.
+   *
+   * @default {[]}
+   */
+  readonly origins?: readonly string[];
   /** What nodes whose record says `secure` are dialled with. @default {the system's authorities} */
   readonly tls?: DialTlsOptions;
 }
@@ -56,15 +64,16 @@ export function createWsTransport(options: WsOptions): Transport {
       });
       return maker.dialled(socket, { peer: { address: node.address }, accept });
     },
-    protocol: (accept) => serve(new ServedLinks(maker, { accept, onLink: options.onLink })),
+    protocol: (accept) =>
+      serve(new ServedLinks(maker, { accept, onLink: options.onLink }), options.origins ?? []),
   };
 }
 
-function serve(links: ServedLinks): ServedProtocol {
+function serve(links: ServedLinks, origins: readonly string[]): ServedProtocol {
   return {
     name: NAME,
     subprotocol: NAME,
-    matches: isMuon,
+    matches: (head) => isMuon(head) && mayDial(head.header("origin"), origins),
     socket: (socket, peer) => links.add(socket, peer),
     drain: (signal) => links.drain(signal),
   };
@@ -75,4 +84,8 @@ function isMuon(head: RequestHead): boolean {
   if (head.method !== "GET" || !asksForSocket(head)) return false;
   const path = head.path.split("?", 1)[0];
   return path === "/" || path === "/muon";
+}
+
+function mayDial(origin: string | null, origins: readonly string[]): boolean {
+  return origin === null || origins.includes(origin);
 }

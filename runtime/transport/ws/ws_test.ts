@@ -53,6 +53,15 @@ describe("the ws transport", () => {
     assert.equal(matches(head("GET", "/", {})), false);
   });
 
+  test("takes no page of a browser but those of the origins that are named", () => {
+    const upgrade = { upgrade: "websocket", "sec-websocket-protocol": "muon.v1" };
+    const page = (origin: string) => head("GET", "/", { ...upgrade, origin });
+    assert.equal(transport.protocol!(() => {}).matches(page("https://evil.example")), false);
+    const open = createWsTransport({ system: createVirtualSystem(), origins: ["https://app.example"] });
+    assert.equal(open.protocol!(() => {}).matches(page("https://app.example")), true);
+    assert.equal(open.protocol!(() => {}).matches(page("https://evil.example")), false);
+  });
+
   test("speaks with nodes whose record lists muon.v1", () => {
     const node = (muon?: string) => ({
       id: "a",
