@@ -7,7 +7,7 @@
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { once } from "node:events";
 import process from "node:process";
-import { ROOT, runCommand, type Runtime } from "../tools/runtimes.ts";
+import { type Command, ROOT, runCommand, type Runtime } from "../tools/runtimes.ts";
 
 /** How a program is started. */
 export interface SpawnOptions {
@@ -44,13 +44,27 @@ process.on("exit", () => {
  * ```
  */
 export function spawnOn(runtime: Runtime, script: string, options: SpawnOptions = {}): Spawned {
-  const command = runCommand(runtime, script, options.args);
+  return start(runCommand(runtime, script, options.args), { ...options, name: `${script} on ${runtime}` });
+}
+
+/**
+ * Starts a program that is no source of the project: a binary, or a runtime with a bundle.
+ *
+ * @param file Its path, absolute.
+ * @param options Its arguments, its environment, its directory.
+ */
+export function spawnProgram(file: string, options: SpawnOptions = {}): Spawned {
+  const { args = [] } = options;
+  return start({ file, args, env: {} }, { ...options, name: [file, ...args].join(" ") });
+}
+
+function start(command: Command, options: SpawnOptions & { readonly name: string }): Spawned {
   const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith("MICRO_"));
   const child = spawn(command.file, command.args, {
     cwd: options.cwd ?? ROOT,
     env: { ...Object.fromEntries(inherited), NO_COLOR: "1", ...command.env, ...options.env },
   });
-  return new Spawned(`${script} on ${runtime}`, child);
+  return new Spawned(options.name, child);
 }
 
 /** A program that runs, or has run. */
