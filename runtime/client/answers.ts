@@ -6,7 +6,6 @@
 
 import type { Marshal } from "../codec/codec.ts";
 import type { MuonError } from "../errors.ts";
-import type { Metadata } from "../metadata.ts";
 import type { Exchange } from "../transport/transport.ts";
 import type { Answers } from "./pending_call.ts";
 

@@ -13,14 +13,16 @@ import { Metadata } from "../metadata.ts";
 import type { System } from "../platform.ts";
 import { sleep } from "../clock.ts";
 import { backoff, type CallPolicy, type PolicyProvider } from "../policy.ts";
-import type { Node, ServiceRecord } from "../record.ts";
+import type { Node } from "../record.ts";
 import type { Pick, Selector } from "../selector/selector.ts";
-import type { Accept, CallHead, Exchange, Link, ReplySink, Transport } from "../transport/transport.ts";
+import type { Accept, CallHead, Link, Transport } from "../transport/transport.ts";
 import { decodeAnswers, pump } from "./answers.ts";
+import { pickOfAddress, schemeOf } from "./given_address.ts";
 import { ClientInvocation } from "./invocation.ts";
 import { Links, untilAborted } from "./links.ts";
 import { canceled, PendingCall } from "./pending_call.ts";
-import { checkOptions, type Route, type Target } from "./target.ts";
+import { PromiseSink, type StraightCall, StraightSink } from "./sinks.ts";
+import { checkOptions, type Route, type Target, whereOf } from "./target.ts";
 
 /** Options of {@link RpcClient}. */
 export interface RpcClientOptions {
@@ -404,86 +406,6 @@ export class RpcClient implements AsyncDisposable {
   }
 }
 
-/** What a call on the hot path was made of. */
-interface StraightCall {
-  readonly target: Target;
-  readonly input: unknown;
-  readonly pending: PendingCall;
-  readonly pick: Pick;
-  readonly marshal: Marshal;
-  readonly route: Route;
-  readonly started: number;
-}
-
-/** Takes the answer of a call on the hot path. */
-class StraightSink implements ReplySink {
-  readonly #client: RpcClient;
-  readonly #call: StraightCall;
-
-  constructor(client: RpcClient, call: StraightCall) {
-    this.#client = client;
-    this.#call = call;
-  }
-
-  reply(body: Uint8Array | undefined, trailer: Metadata, stream: Exchange | undefined): void {
-    const { pending, pick, marshal } = this.#call;
-    const duration = this.#client.now() - this.#call.started;
-    if (stream !== undefined) return this.#stream(stream, duration);
-    pick.done({ duration });
-    try {
-      pending.succeed(marshal.decode(body!), trailer);
-    } catch (error) {
-      pending.fail(this.#place(error));
-    }
-  }
-
-  #stream(stream: Exchange, duration: number): void {
-    const { pending, pick, marshal } = this.#call;
-    const answers = decodeAnswers(stream, marshal, (error) => this.#place(error));
-    answers.trailer.then(
-      () => pick.done({ duration }),
-      (error) => pick.done({ error: MuonError.from(error), duration }),
-    );
-    pending.stream(answers);
-  }
-
-  #place(error: unknown): MuonError {
-    return MuonError.from(error, { where: whereOf(this.#call.target, this.#call.pick.candidate.node) });
-  }
-
-  fail(error: MuonError): void {
-    this.#call.pick.done({ error, duration: this.#client.now() - this.#call.started });
-    this.#client.retryStraight(this.#call, error);
-  }
-}
-
-/** Takes the answer of a call that is awaited. */
-class PromiseSink implements ReplySink {
-  readonly #settled = Promise.withResolvers<{
-    readonly body: Uint8Array | undefined;
-    readonly trailer: Metadata;
-    readonly stream: Exchange | undefined;
-  }>();
-
-  get answer(): Promise<
-    {
-      readonly body: Uint8Array | undefined;
-      readonly trailer: Metadata;
-      readonly stream: Exchange | undefined;
-    }
-  > {
-    return this.#settled.promise;
-  }
-
-  reply(body: Uint8Array | undefined, trailer: Metadata, stream: Exchange | undefined): void {
-    this.#settled.resolve({ body, trailer, stream });
-  }
-
-  fail(error: MuonError): void {
-    this.#settled.reject(error);
-  }
-}
-
 /**
  * Whether a call that failed so may be made again: it is known not to have run, or a second run does no harm and the
  * node was out of reach.
@@ -504,38 +426,6 @@ function encodeInput(marshal: Marshal, input: unknown, target: Target): Uint8Arr
       cause,
     });
   }
-}
-
-function whereOf(target: Target, node?: Node): Where {
-  return {
-    service: target.service,
-    endpoint: target.endpoint,
-    ...(node === undefined ? {} : { node: node.id, address: node.address }),
-  };
-}
-
-function schemeOf(address: string | undefined): string | undefined {
-  const end = address?.indexOf("://") ?? -1;
-  return end < 0 ? undefined : address!.slice(0, end);
-}
-
-/** A pick of a node that nobody registered: an address that the caller gave. */
-function pickOfAddress(given: string): Pick {
-  const scheme = schemeOf(given);
-  const address = scheme === undefined ? given : given.slice(scheme.length + 3);
-  if (!/^(?:[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.%]+\]):\d+$/.test(address) && scheme !== "memory") {
-    throw new MuonError(
-      "invalid_argument",
-      `Address must be host:port: current value is ${JSON.stringify(given)}`,
-      {
-        id: "muon.client",
-        notRun: true,
-      },
-    );
-  }
-  const node: Node = { id: given, address, metadata: { muon: "muon.v1" } };
-  const service: ServiceRecord = { name: "", version: "", metadata: {}, endpoints: [], nodes: [node] };
-  return { candidate: { node, service, inflight: 0, latency: 0, ejectedUntil: 0 }, done() {} };
 }
 
 function isAsyncIterable(value: unknown): value is AsyncIterable<unknown> {

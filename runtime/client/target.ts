@@ -6,9 +6,10 @@
 
 import type { CallOptions } from "../call.ts";
 import { endpointOf, type Kind, type ServiceDefinition } from "../definition.ts";
+import type { Where } from "../errors.ts";
 import type { PickContext } from "../filter.ts";
 import { Metadata } from "../metadata.ts";
-import type { ServiceRecord } from "../record.ts";
+import type { Node, ServiceRecord } from "../record.ts";
 import type { CallHead } from "../transport/transport.ts";
 
 /** An endpoint as a call needs it. */
@@ -153,3 +154,12 @@ const OPTIONS: readonly string[] = [
   "contentType",
   "transport",
 ];
+
+/** Where an error of a call to a target happened. */
+export function whereOf(target: Target, node?: Node): Where {
+  return {
+    service: target.service,
+    endpoint: target.endpoint,
+    ...(node === undefined ? {} : { node: node.id, address: node.address }),
+  };
+}

@@ -1,0 +1,38 @@
+/**
+ * The option `address`: a node that nobody registered.
+ *
+ * @module
+ */
+
+import { MuonError } from "../errors.ts";
+import type { Node, ServiceRecord } from "../record.ts";
+import type { Pick } from "../selector/selector.ts";
+
+/** The transport that an address names before its `://`; `undefined` if it names none. */
+export function schemeOf(address: string | undefined): string | undefined {
+  const end = address?.indexOf("://") ?? -1;
+  return end < 0 ? undefined : address!.slice(0, end);
+}
+
+/**
+ * A pick of a node that nobody registered: an address that the caller gave.
+ *
+ * @throws {MuonError} `invalid_argument`, if it is no `host:port`.
+ */
+export function pickOfAddress(given: string): Pick {
+  const scheme = schemeOf(given);
+  const address = scheme === undefined ? given : given.slice(scheme.length + 3);
+  if (!/^(?:[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.%]+\]):\d+$/.test(address) && scheme !== "memory") {
+    throw new MuonError(
+      "invalid_argument",
+      `Address must be host:port: current value is ${JSON.stringify(given)}`,
+      {
+        id: "muon.client",
+        notRun: true,
+      },
+    );
+  }
+  const node: Node = { id: given, address, metadata: { muon: "muon.v1" } };
+  const service: ServiceRecord = { name: "", version: "", metadata: {}, endpoints: [], nodes: [node] };
+  return { candidate: { node, service, inflight: 0, latency: 0, ejectedUntil: 0 }, done() {} };
+}
