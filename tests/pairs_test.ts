@@ -132,19 +132,15 @@ for (const runtime of RUNTIMES) {
       await until("the event", async () => (await pair.seen()).heard.includes("1"));
     });
 
-    test("stops under load with not one failed call", async () => {
-      const other = await start();
-      const pair = mesh.client<Pair>("pair");
-      // Only once both are known does stopping one leave somewhere to go.
-      const pids = new Set<number>();
-      await until("both nodes", async () => pids.add((await pair.hello({ name: "x" })).pid).size === 2);
+    /** Calls both nodes all the time while something is done to one of them; every call must be answered. */
+    const underLoad = async (call: (n: number) => Promise<unknown>, act: () => Promise<void>) => {
       let running = true;
       let calls = 0;
       const failures: unknown[] = [];
       const callers = Array.from({ length: 32 }, async () => {
         for (let n = 0; running; n++) {
           try {
-            assert.deepEqual(await pair.work({ n }), { n: n + 1 });
+            await call(n);
             calls++;
           } catch (error) {
             failures.push(error);
@@ -152,14 +148,40 @@ for (const runtime of RUNTIMES) {
         }
       });
       await until("load", () => Promise.resolve(calls > 200));
-      const before = calls;
-      assert.equal(await other.stop("SIGTERM"), 0, "it ends by itself, without an error");
-      const atStop = calls;
-      await until("load after the stop", () => Promise.resolve(calls > atStop + 200));
+      await act();
+      const after = calls;
+      await until("load afterwards", () => Promise.resolve(calls > after + 200));
       running = false;
       await Promise.all(callers);
-      assert.ok(before < calls);
       assert.deepEqual(failures, []);
+    };
+
+    /** Only once both nodes are known does losing one leave somewhere to go. */
+    const bothAnswer = async () => {
+      const pids = new Set<number>();
+      const pair = mesh.client<Pair>("pair");
+      await until("both nodes", async () => pids.add((await pair.hello({ name: "x" })).pid).size === 2);
+    };
+
+    test("stops under load with not one failed call", async () => {
+      const other = await start();
+      await bothAnswer();
+      const pair = mesh.client<Pair>("pair");
+      await underLoad(async (n) => assert.deepEqual(await pair.work({ n }), { n: n + 1 }), async () => {
+        assert.equal(await other.stop("SIGTERM"), 0, "it ends by itself, without an error");
+      });
+    });
+
+    test("is killed under load with not one failed call to an idempotent endpoint", async () => {
+      const other = await start();
+      await bothAnswer();
+      const pair = mesh.client<Pair>("pair");
+      await underLoad(
+        async () => assert.equal((await pair.hello({ name: "x" })).greeting, "Hello x"),
+        async () => {
+          await other.stop("SIGKILL");
+        },
+      );
     });
   });
 }
