@@ -34,7 +34,7 @@ export interface RpcClientOptions {
   readonly transports: readonly Transport[];
   /** Ways of writing. */
   readonly codecs: Codecs;
-  /** How inputs are written where a call does not say. @default {"application/cbor"} */
+  /** How inputs are written where a call does not say. @default {the link's own, or "application/cbor"} */
   readonly contentType?: string;
   /** Timeouts and retries. */
   readonly policy: PolicyProvider;
@@ -59,6 +59,8 @@ export interface CallParent {
 }
 
 const NO_OPTIONS: CallOptions = {};
+/** How inputs are written where nobody says. */
+const CONTENT_TYPE = "application/cbor";
 
 /** Makes calls. */
 export class RpcClient implements AsyncDisposable {
@@ -66,7 +68,7 @@ export class RpcClient implements AsyncDisposable {
   readonly #system: System;
   readonly #selector: Selector;
   readonly #codecs: Codecs;
-  readonly #contentType: string;
+  readonly #contentType: string | undefined;
   readonly #links: Links;
   readonly #whole: Handler;
   readonly #single: Handler;
@@ -78,7 +80,7 @@ export class RpcClient implements AsyncDisposable {
     this.#system = options.system;
     this.#selector = options.selector;
     this.#codecs = options.codecs;
-    this.#contentType = options.contentType ?? "application/cbor";
+    this.#contentType = options.contentType;
     this.#links = new Links(options.transports, options.accept);
     const { interceptors = [], attemptInterceptors = [] } = options;
     this.#plain = interceptors.length === 0 && attemptInterceptors.length === 0;
@@ -138,8 +140,6 @@ export class RpcClient implements AsyncDisposable {
     if (this.#selector.ready(target.service) !== undefined) return false;
     let pick: Pick | undefined;
     try {
-      const marshal = this.#marshal(this.#contentType);
-      const body = encodeInput(marshal, input, target);
       pick = this.#selector.pick(target.pick);
       const { node, service } = pick.candidate;
       const link = this.#links.open(node);
@@ -147,9 +147,12 @@ export class RpcClient implements AsyncDisposable {
         void this.#perform(target, input, { options: NO_OPTIONS, parent: undefined, pending, pick });
         return true;
       }
+      const contentType = this.#contentType ?? link.contentType ?? CONTENT_TYPE;
+      const marshal = this.#marshal(contentType);
+      const body = encodeInput(marshal, input, target);
       const route = target.route(service);
       const timeout = route.timeout ?? this.#options.policy.call(target.service, route.endpoint).timeout;
-      const head = target.head(route, this.#contentType, timeout);
+      const head = target.head(route, contentType, timeout);
       const sink = new StraightSink(this, {
         target,
         input,
@@ -314,7 +317,7 @@ export class RpcClient implements AsyncDisposable {
       invocation.picked = undefined;
       return picked;
     }
-    if (options.address !== undefined) return pickOfAddress(options.address);
+    if (options.address !== undefined) return pickOfAddress(options.address, options.transport);
     const ready = this.#selector.ready(target.service, { signal });
     if (ready !== undefined) await untilAborted(ready, signal);
     return this.#selector.pick({ ...target.pick, filters: options.filters ?? [], tried });
@@ -326,7 +329,7 @@ export class RpcClient implements AsyncDisposable {
     const route = invocation.route!;
     const name = options.transport ?? schemeOf(options.address);
     const link = this.#links.open(node, name) ?? await this.#links.connect(node, { name, signal });
-    const contentType = options.contentType ?? this.#contentType;
+    const contentType = options.contentType ?? this.#contentType ?? link.contentType ?? CONTENT_TYPE;
     const marshal = this.#marshal(contentType);
     const remaining = invocation.remaining();
     if (remaining <= 0) {
@@ -342,6 +345,7 @@ export class RpcClient implements AsyncDisposable {
       contentType,
       timeout: Number.isFinite(remaining) ? Math.max(1, Math.ceil(remaining)) : 0,
       idempotent: route.idempotent,
+      kind: route.kind,
     };
     const place = (error: unknown) => MuonError.from(error, { where: whereOf(target, node) });
     if (isAsyncIterable(invocation.input)) {

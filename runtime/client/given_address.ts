@@ -15,11 +15,14 @@ export function schemeOf(address: string | undefined): string | undefined {
 }
 
 /**
- * A pick of a node that nobody registered: an address that the caller gave.
+ * A pick of a node that nobody registered: an address that the caller gave. It speaks muon.v1, unless the caller names
+ * a transport: then its record says nothing, and is taken to speak what that transport does.
  *
+ * @param given `host:port`, or `<transport>://host:port`.
+ * @param transport The call's option of that name.
  * @throws {MuonError} `invalid_argument`, if it is no `host:port`.
  */
-export function pickOfAddress(given: string): Pick {
+export function pickOfAddress(given: string, transport?: string): Pick {
   const scheme = schemeOf(given);
   const address = scheme === undefined ? given : given.slice(scheme.length + 3);
   if (!/^(?:[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.%]+\]):\d+$/.test(address) && scheme !== "memory") {
@@ -32,7 +35,10 @@ export function pickOfAddress(given: string): Pick {
       },
     );
   }
-  const node: Node = { id: given, address, metadata: { muon: "muon.v1" } };
+  const metadata: Record<string, string> = scheme === undefined && transport === undefined
+    ? { muon: "muon.v1" }
+    : {};
+  const node: Node = { id: given, address, metadata };
   const service: ServiceRecord = { name: "", version: "", metadata: {}, endpoints: [], nodes: [node] };
   return { candidate: { node, service, inflight: 0, latency: 0, ejectedUntil: 0 }, done() {} };
 }

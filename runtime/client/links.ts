@@ -49,12 +49,15 @@ export class Links implements AsyncDisposable {
         notRun: true,
       });
     }
-    const found = usable.find((transport) => transport.speaks(node));
+    const { muon, protocol } = node.metadata;
+    // An address that the caller gave, with the transport to take.
+    const trusted = name !== undefined && muon === undefined && protocol === undefined;
+    const found = trusted ? usable[0] : usable.find((transport) => transport.speaks(node));
     if (found !== undefined) return found;
     throw new MuonError(
       "unavailable",
       `No transport reaches the node: it speaks ${
-        node.metadata.muon ?? node.metadata.protocol ?? "nothing muon knows"
+        muon ?? protocol ?? "nothing muon knows"
       }, and this process has ${usable.map((transport) => transport.name).join(", ")}`,
       { id: "muon.client", notRun: true, where: { node: node.id, address: node.address } },
     );

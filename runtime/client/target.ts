@@ -87,7 +87,7 @@ export class Target {
     const head = this.#head;
     if (
       head !== undefined && head.endpoint === route.endpoint && head.timeout === timeout &&
-      head.contentType === contentType && head.idempotent === route.idempotent
+      head.contentType === contentType && head.idempotent === route.idempotent && head.kind === route.kind
     ) {
       return head;
     }
@@ -98,6 +98,7 @@ export class Target {
       contentType,
       timeout,
       idempotent: route.idempotent,
+      kind: route.kind,
     };
   }
 
@@ -106,11 +107,12 @@ export class Target {
       this.#member === undefined ? endpoint.name === this.endpoint : endpoint.metadata.member === this.#member
     );
     if (found === undefined) return this.#computed();
-    const { kind, idempotent, timeout } = found.metadata;
+    const { kind, stream, idempotent, timeout } = found.metadata;
     return {
       endpoint: found.name,
       idempotent: idempotent === "true",
-      kind: isKind(kind) ? kind : undefined,
+      // Go Micro says no more of an endpoint than that it streams, and its streams go both ways.
+      kind: isKind(kind) ? kind : stream === "true" ? "bidi" : undefined,
       timeout: timeout === undefined || !(Number(timeout) > 0) ? undefined : Number(timeout),
     };
   }

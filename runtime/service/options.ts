@@ -38,7 +38,7 @@ export interface MeshOptions {
   readonly policy?: Partial<CallPolicy> | PolicyProvider;
   /** What is taken in. @default {LIMITS} */
   readonly limits?: Partial<Limits>;
-  /** How inputs are written where a call does not say. @default {"application/cbor"} */
+  /** How inputs are written where a call does not say. @default {"application/cbor"; "application/json" to Go Micro} */
   readonly contentType?: string;
   /** Stand around each call, stream and publication this process makes, retries included. @default {[]} */
   readonly callInterceptors?: readonly Interceptor[];

@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { Kind } from "../definition.ts";
 import type { MuonError } from "../errors.ts";
 import type { Peer, Protocol } from "../host.ts";
 import type { Metadata } from "../metadata.ts";
@@ -23,6 +24,8 @@ export interface CallHead {
   readonly timeout: number;
   /** Whether the call may be run twice. */
   readonly idempotent: boolean;
+  /** Which side streams, where the caller knows it: for transports that must know before the answer comes. */
+  readonly kind?: Kind | undefined;
 }
 
 /**
@@ -106,6 +109,13 @@ export interface Link extends AsyncDisposable {
   readonly accepting: boolean;
   /** Resolves when the link is gone: with why, if it was not asked to. */
   readonly closed: Promise<MuonError | undefined>;
+  /**
+   * How inputs are written over this link where neither the call nor the client's options say: what the other end is
+   * sure to read.
+   *
+   * @default {the client's own, "application/cbor"}
+   */
+  readonly contentType?: string;
   /** Calls with one input. The bytes may be reused when it returns. It does not throw: failures go to the sink. */
   unary(head: CallHead, body: Uint8Array, sink: ReplySink): CallHandle;
   /** Calls with a stream of inputs. */
