@@ -39,7 +39,8 @@ interface Variant {
 const VARIANTS: readonly Variant[] = [
   { name: "bare loop, cut at 16 frames", script: "unary/bare.ts", cut: "16" },
   { name: "bare loop, a whole turn", script: "unary/bare.ts", cut: "0" },
-  { name: "muon, all features on", script: "unary/muon.ts", cut: "-" },
+  { name: "muon", script: "unary/muon.ts", cut: "plain" },
+  { name: "muon, 3 interceptors a side", script: "unary/muon.ts", cut: "full" },
 ];
 
 /** One run's figures: µs of CPU a call on each side, ms at the median, calls a second. */

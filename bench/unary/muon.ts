@@ -1,15 +1,22 @@
 /**
  * muon with everything on: deadline, validation both ways, metadata, credits, cancellation.
  *
- *   muon.ts server
- *   muon.ts client - <address> <calls> <inflight>
+ *   muon.ts server <mode>
+ *   muon.ts client <mode> <address> <calls> <inflight>
+ *
+ * `mode` is `plain`: nothing is said at a call; `full`: a deadline and metadata at every call, and three interceptors on
+ * each side.
  */
 import process from "node:process";
 import { z } from "zod";
-import { connect, createService, Method, Service } from "../../mod.ts";
+import { connect, createService, type Interceptor, Method, Service } from "../../mod.ts";
 import { load, serveCpu } from "../load.ts";
 
-const [role, , address, calls, inflight] = process.argv.slice(2);
+const [role, mode, , calls, inflight] = process.argv.slice(2);
+
+const through: Interceptor = (next) => (invocation) => next(invocation);
+const interceptors = mode === "full" ? [through, through, through] : [];
+const options = mode === "full" ? { timeout: 2_000, metadata: { "x-tenant": "acme" } } : undefined;
 
 @Service("bench.greeter", { version: "1.0.0" })
 class Greeter {
@@ -27,15 +34,14 @@ class Greeter {
 const registryAddress = process.env.BENCH_REGISTRY;
 if (registryAddress === undefined) throw new Error("Set BENCH_REGISTRY to a directory");
 if (role === "server") {
-  const service = createService({ registryAddress }).handle(Greeter);
+  const service = createService({ registryAddress, interceptors }).handle(Greeter);
   await service.start();
   serveCpu(service.address!);
 } else {
-  const mesh = await connect({ registryAddress });
+  const mesh = await connect({ registryAddress, callInterceptors: interceptors });
   const greeter = mesh.client<Greeter>("bench.greeter");
   await load(async (n) => {
-    const { greeting } = await greeter.hello({ name: `user${n & 1023}` });
+    const { greeting } = await greeter.hello({ name: `user${n & 1023}` }, options);
     if (greeting !== `Hello user${n & 1023}`) throw new Error(`wrong answer: ${greeting}`);
   }, { calls: Number(calls), warmup: Number(calls) / 4, inflight: Number(inflight) });
-  void address;
 }
