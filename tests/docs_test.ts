@@ -1,83 +1,134 @@
 /**
  * The snippets of README and docs run: every block of TypeScript is executed on this runtime, and where a block of
- * text follows it, that is what it prints. A block that begins with `// name.ts` is a file: the files of a page are laid
- * into one folder, and a page's other blocks are read after them.
+ * text follows it, that is what it prints. A block that begins with `// name.ts` is a file, and a page's files lie in
+ * one folder: `main.ts` is loaded, the others are there to be imported (README's run as processes in
+ * examples_test.ts). What the snippets are to the compiler is checked once, on Deno; so is where links lead.
  */
 import assert from "node:assert/strict";
-import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { execFile } from "node:child_process";
+import { existsSync } from "node:fs";
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { after, describe, test } from "node:test";
-import { fileURLToPath, pathToFileURL } from "node:url";
+import process from "node:process";
+import { after, before, describe, test } from "node:test";
+import { pathToFileURL } from "node:url";
+import { promisify } from "node:util";
+import { binaryOf, currentRuntime, ROOT } from "../tools/runtimes.ts";
+import { type Snippet, snippetsOf } from "./support/snippets.ts";
 
-const root = dirname(dirname(fileURLToPath(import.meta.url)));
 // Inside the tree, so that the snippets find the package as their readers' files do.
-const scratch = join(root, "tests", `.docs-${process.pid}`);
+const scratch = join(ROOT, "tests", `.scratch-docs-${process.pid}`);
 
-interface Snippet {
-  readonly line: number;
-  readonly code: string;
-  readonly file: string | undefined;
-  readonly output: string | undefined;
+interface Page {
+  readonly name: string;
+  readonly text: string;
+  readonly snippets: readonly { readonly snippet: Snippet; readonly path: string }[];
 }
 
-function snippets(markdown: string): Snippet[] {
-  const found: Snippet[] = [];
-  const blocks = [...markdown.matchAll(/^```(\w+)\n([\s\S]*?)^```$/gm)];
-  for (const [index, block] of blocks.entries()) {
-    const [, language, code] = block;
-    if (language !== "ts") continue;
-    const next = blocks[index + 1];
-    const between = next === undefined
-      ? undefined
-      : markdown.slice(block.index + block[0].length, next.index);
-    found.push({
-      line: markdown.slice(0, block.index).split("\n").length,
-      code: code!,
-      file: /^\/\/ ([\w.]+\.ts)/.exec(code!)?.[1],
-      output: next?.[1] === "text" && between!.trim() === "" ? next[2] : undefined,
-    });
-  }
-  return found;
-}
+const names = [
+  "README.md",
+  "CONTRIBUTING.md",
+  ...(await readdir(join(ROOT, "docs"))).filter((name) => name.endsWith(".md")).map((name) => `docs/${name}`),
+];
+const pages: readonly Page[] = await Promise.all(names.map(async (name) => {
+  const text = await readFile(join(ROOT, name), "utf8");
+  const folder = join(scratch, name.replaceAll(/\W/g, "_"));
+  const snippets = snippetsOf(text).map((snippet) => ({
+    snippet,
+    path: join(folder, snippet.file ?? `line_${snippet.line}.ts`),
+  }));
+  return { name, text, snippets };
+}));
 
 /** Runs a module and gives what it printed. */
 async function run(path: string): Promise<string> {
-  const lines: string[] = [];
+  let printed = "";
   const { log } = console;
-  console.log = (...values: unknown[]) => void lines.push(values.map(String).join(" "));
+  console.log = (...values: unknown[]) => {
+    const shown = values.find((value) => typeof value === "object" && value !== null);
+    if (shown !== undefined) {
+      throw new TypeError("A snippet prints texts and numbers: each runtime shows an object in its own way");
+    }
+    printed += `${values.map(String).join(" ")}\n`;
+  };
   try {
     await import(pathToFileURL(path).href);
   } finally {
     console.log = log;
   }
-  return lines.map((line) => `${line}\n`).join("");
+  return printed;
 }
 
-const pages = [
-  "README.md",
-  ...(await readdir(join(root, "docs"))).filter((name) => name.endsWith(".md")).map((name) => `docs/${name}`),
-];
+describe("the pages", () => {
+  let directory: string;
 
-describe("the snippets of", () => {
-  after(() => rm(scratch, { recursive: true, force: true }));
-  for (const page of pages) {
-    test(page, async () => {
-      const folder = join(scratch, page.replaceAll(/[^a-z]/gi, "_"));
-      await mkdir(folder, { recursive: true });
-      const all = snippets(await readFile(join(root, page), "utf8"));
-      for (const { file, code } of all) {
-        if (file !== undefined) await writeFile(join(folder, file), code);
-      }
-      for (const { line, code, file, output } of all) {
-        const path = join(folder, file ?? `line_${line}.ts`);
-        if (file === undefined) await writeFile(path, code);
-        // A file that would run for ever, were it the main module, is only loaded here; processes are for pairs_test.
+  before(async () => {
+    // What a snippet leaves to the defaults must not meet what runs on this machine.
+    directory = await mkdtemp(join(tmpdir(), "muon-docs-"));
+    process.env.MICRO_REGISTRY_ADDRESS = directory;
+    for (const { snippet, path } of pages.flatMap(({ snippets }) => snippets)) {
+      await mkdir(dirname(path), { recursive: true });
+      await writeFile(path, snippet.code);
+    }
+  });
+  after(async () => {
+    await rm(scratch, { recursive: true, force: true });
+    await rm(directory, { recursive: true, force: true });
+  });
+
+  for (const { name, snippets } of pages) {
+    if (snippets.length === 0) continue;
+    test(`${name}: the snippets run`, async () => {
+      const paths = snippets.map(({ path }) => path);
+      assert.equal(new Set(paths).size, paths.length, "no two blocks have one name");
+      for (const { snippet: { line, file, output }, path } of snippets) {
         if (file !== undefined && file !== "main.ts") continue;
         const printed = await run(path).catch((error) => {
-          throw new Error(`${page}:${line} fails: ${error instanceof Error ? error.stack : error}`);
+          throw new Error(`${name}:${line} fails: ${error instanceof Error ? error.stack : error}`);
         });
-        if (output !== undefined) assert.equal(printed, output, `${page}:${line} prints`);
+        if (output !== undefined) assert.equal(printed, output, `${name}:${line} prints`);
       }
     });
   }
+
+  if (currentRuntime() === "deno") {
+    test("the snippets' types hold", async () => {
+      const paths = pages.flatMap(({ snippets }) => snippets.map(({ path }) => path));
+      assert.ok(paths.length > 0);
+      await promisify(execFile)(binaryOf("deno"), ["check", "--quiet", ...paths], {
+        cwd: ROOT,
+        env: { ...process.env, NO_COLOR: "1" },
+      }).catch(({ stderr }) => assert.fail(stderr));
+    });
+
+    test("the links lead somewhere", () => {
+      const dead: string[] = [];
+      for (const { name, text } of pages) {
+        const prose = text.replaceAll(/^```[\s\S]*?^```$/gm, "").replaceAll(/`[^`\n]*`/g, "");
+        for (const [, target = ""] of prose.matchAll(/\]\(([^)\s]+)\)/g)) {
+          if (/^\w+:/.test(target)) continue;
+          const [file = "", anchor] = target.split("#");
+          const path = file === "" ? join(ROOT, name) : join(ROOT, dirname(name), decodeURI(file));
+          const page = pages.find((one) => join(ROOT, one.name) === path);
+          if (
+            !existsSync(path) || (anchor !== undefined && page !== undefined && !anchors(page).has(anchor))
+          ) {
+            dead.push(`${name}: ${target}`);
+          }
+        }
+      }
+      assert.deepEqual(dead, []);
+    });
+  }
 });
+
+/** The anchors of a page's headings, as GitHub makes them. */
+function anchors({ text }: Page): Set<string> {
+  const headings = text.replaceAll(/^```[\s\S]*?^```$/gm, "").matchAll(/^#+ +(.*)$/gm);
+  return new Set(
+    [...headings].map(([, heading = ""]) =>
+      heading.trim().toLowerCase().replaceAll(/[^\p{L}\p{N}\s_-]/gu, "").replaceAll(/\s/g, "-")
+    ),
+  );
+}

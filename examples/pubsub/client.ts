@@ -10,6 +10,8 @@ for (const id of ["a", "b", "c"]) {
 const mailer = mesh.client<Mailer>("mailer");
 const auditor = mesh.client<Auditor>("auditor");
 // `publish` resolves when the subscribers have taken an event on; they handle it a moment later.
-while ((await mailer.sent()).length < 3) await new Promise((resolve) => setTimeout(resolve, 10));
+while ((await mailer.sent()).length < 3 || (await auditor.total()).total < 30) {
+  await new Promise((resolve) => setTimeout(resolve, 10));
+}
 console.log("mailed", (await mailer.sent()).toSorted().join(" "));
 console.log("audited", (await auditor.total()).total);
