@@ -325,3 +325,83 @@ test("an answer that is a stream serves await and for await, and may be returned
   assert.deepEqual(again, [{ n: 1 }, { n: 2 }]);
   assert.equal((await returned.trailer).get("count"), "2");
 });
+
+describe("interceptors of calls", () => {
+  test("do not hold a call beyond its deadline", async () => {
+    const hang: Interceptor = () => () => new Promise(() => {});
+    const bench = new Bench({ a: answers }, { interceptors: [hang] });
+    const call = bench.call({ timeout: 100 });
+    const failed = assert.rejects(Promise.resolve(call), { status: "deadline_exceeded" });
+    await bench.clock.advance(100);
+    await failed;
+  });
+
+  test("may call next again once it is done, and not before", async () => {
+    let fail = true;
+    const node: Behaviour = (head, sink) => {
+      const was = fail;
+      fail = false;
+      return was ? sink.fail(new MuonError("aborted", "changed meanwhile")) : answers(head, sink);
+    };
+    const twice: Interceptor = (next) => async (invocation) => {
+      try {
+        return await next(invocation);
+      } catch {
+        return await next(invocation);
+      }
+    };
+    const bench = new Bench({ a: node }, { interceptors: [twice] });
+    assert.deepEqual(await bench.call(), { ok: true });
+
+    const atOnce: Interceptor = (next) => async (invocation) =>
+      (await Promise.all([next(invocation), next(invocation)]))[0];
+    const torn = new Bench({ a: answers }, { interceptors: [atOnce] });
+    await assert.rejects(Promise.resolve(torn.call()), { status: "failed_precondition" });
+  });
+
+  test("may answer themselves, and change what is sent", async () => {
+    const cached: Interceptor = () => () => ({ cached: true });
+    assert.deepEqual(await new Bench({}, { interceptors: [cached] }).call(), { cached: true });
+    const tenant: Interceptor = (next) => (invocation) => {
+      invocation.metadata = invocation.metadata.with({ "x-tenant": "acme" });
+      return next(invocation);
+    };
+    const bench = new Bench({ a: answers }, { attemptInterceptors: [tenant] });
+    await bench.call({ metadata: { "x-a": "1" } });
+    assert.deepEqual(bench.heads[0]!.metadata.toJSON(), { "x-a": "1", "x-tenant": "acme" });
+  });
+});
+
+test("a call on an open link sets no timer, whatever its options are", async () => {
+  let speak = true;
+  const bench = new Bench({ a: (head, sink) => speak ? answers(head, sink) : undefined });
+  await bench.call();
+  speak = false;
+  const before = bench.clock.pending;
+  const controller = new AbortController();
+  const call = bench.call({ timeout: 70, metadata: { a: "1" }, signal: controller.signal });
+  assert.equal(bench.clock.pending, before);
+  assert.equal(bench.heads.at(-1)!.timeout, 70, "the link keeps the time");
+  controller.abort();
+  await assert.rejects(Promise.resolve(call), { status: "canceled" });
+});
+
+test("a call that a handler makes ends with the call it handles, and no later than that one", async () => {
+  let speak = true;
+  const bench = new Bench({ a: (head, sink) => speak ? answers(head, sink) : undefined });
+  const target = new Target({ service: "greeter", member: "hello" });
+  const controller = new AbortController();
+  const parent = {
+    signal: controller.signal,
+    deadline: bench.clock.now() + 50,
+    forwarded: Metadata.from({ traceparent: "00-1" }),
+  };
+  await bench.client.call(target, {}, { parent });
+  speak = false;
+  const call = bench.client.call(target, {}, { parent, options: { metadata: { a: "1" } } });
+  assert.equal(bench.heads.at(-1)!.timeout, 50);
+  assert.deepEqual(bench.heads.at(-1)!.metadata.toJSON(), { traceparent: "00-1", a: "1" });
+  controller.abort();
+  await assert.rejects(Promise.resolve(call), { status: "canceled" });
+  await assert.rejects(Promise.resolve(bench.client.call(target, {}, { parent })), { status: "canceled" });
+});

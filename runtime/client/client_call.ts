@@ -1,0 +1,542 @@
+/**
+ * A call that a client makes: the invocation that interceptors see, what takes the answer, and what ends it early, in
+ * one object. It goes as far as it can without waiting: a call to a known node over an open link makes no promise, no
+ * timer and no AbortController of its own, whatever its options are.
+ *
+ * @module
+ */
+
+import type { CallOptions } from "../call.ts";
+import type { Codecs } from "../codec/codecs.ts";
+import type { Marshal } from "../codec/codec.ts";
+import { Values } from "../context.ts";
+import type { Kind } from "../definition.ts";
+import { type Attempt, MuonError, type Where } from "../errors.ts";
+import type { Handler, Invocation } from "../interceptor.ts";
+import { Metadata } from "../metadata.ts";
+import type { System } from "../platform.ts";
+import { backoff, type CallPolicy, type PolicyProvider } from "../policy.ts";
+import type { Node } from "../record.ts";
+import type { Pick, Selector } from "../selector/selector.ts";
+import { type TimerWheel, WheelTimer } from "../timer_wheel.ts";
+import type { CallHandle, CallHead, Exchange, Link, ReplySink } from "../transport/transport.ts";
+import { decodeAnswers, pump } from "./answers.ts";
+import { pickOfAddress, schemeOf } from "./given_address.ts";
+import type { Links } from "./links.ts";
+import { type Answers, canceled, type PendingCall } from "./pending_call.ts";
+import { type Route, type Target, whereOf } from "./target.ts";
+
+/** What all calls of a client share. */
+export interface ClientCore {
+  /** Time and chance. */
+  readonly system: System;
+  /** Picks nodes. */
+  readonly selector: Selector;
+  /** Links to them. */
+  readonly links: Links;
+  /** Ways of writing. */
+  readonly codecs: Codecs;
+  /** How inputs are written where neither the call nor the link says. */
+  readonly contentType: string | undefined;
+  /** Timeouts and retries. */
+  readonly policy: PolicyProvider;
+  /** Deadlines of calls that wait for something other than their answer. */
+  readonly wheel: TimerWheel;
+  /** Stands around a whole call and ends in {@link ClientCall.run}; `undefined` where nothing does. */
+  readonly whole: Handler | undefined;
+  /** Stands around an attempt and ends in {@link ClientCall.send}; `undefined` where nothing does. */
+  readonly single: Handler | undefined;
+}
+
+/** What a call inherits from the call whose handler makes it. */
+export interface CallParent {
+  /** Ends it too. */
+  readonly signal: AbortSignal;
+  /** It ends no later, in ms on the steady clock. */
+  readonly deadline: number | undefined;
+  /** Metadata that flows on. */
+  readonly forwarded: Metadata;
+}
+
+/** What a call is made of. */
+export interface CallPlan {
+  /** What is called. */
+  readonly target: Target;
+  /** Input, or stream of inputs. */
+  readonly input: unknown;
+  /** The caller's options. */
+  readonly options: CallOptions | undefined;
+  /** The call that is being handled. */
+  readonly parent: CallParent | undefined;
+  /** What the caller holds. */
+  readonly pending: PendingCall;
+}
+
+/** How inputs are written where nobody says. */
+const CONTENT_TYPE = "application/cbor";
+/** The longest time a timer can be set for, in ms. */
+const MAX_TIMER = 2 ** 31 - 1;
+
+interface Settle {
+  readonly resolve: (value: unknown) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** A call that is being made. */
+export class ClientCall extends WheelTimer implements Invocation, ReplySink, CallHandle {
+  readonly side = "client";
+  readonly context = undefined;
+  kind: Kind | undefined = undefined;
+  input: unknown;
+  metadata: Metadata;
+  deadline: number | undefined = undefined;
+  attempt = 0;
+  node: Node | undefined = undefined;
+  readonly #core: ClientCore;
+  readonly #plan: CallPlan;
+  #timeout = 0;
+  #began = 0;
+  #waited = false;
+  #policy: CallPolicy;
+  #pick: Pick | undefined = undefined;
+  #picked = 0;
+  #route: Route | undefined = undefined;
+  #marshal: Marshal | undefined = undefined;
+  #handle: CallHandle | undefined = undefined;
+  #answers: Answers | undefined = undefined;
+  #trailer: Metadata = Metadata.EMPTY;
+  #inputUsed = false;
+  #attempts: Attempt[] | undefined = undefined;
+  #tried: string[] | undefined = undefined;
+  #canceled: MuonError | undefined = undefined;
+  #controller: AbortController | undefined = undefined;
+  #values: Values | undefined = undefined;
+  /** Whom the call's outcome goes to, where interceptors stand around it. */
+  #outcome: Settle | undefined = undefined;
+  /** Whom an attempt's outcome goes to, where interceptors stand around it. */
+  #tryOutcome: Settle | undefined = undefined;
+
+  constructor(core: ClientCore, plan: CallPlan) {
+    super();
+    this.#core = core;
+    this.#plan = plan;
+    this.#policy = core.policy.call(plan.target.service, plan.target.endpoint);
+    this.input = plan.input;
+    this.metadata = Metadata.EMPTY;
+  }
+
+  get service(): string {
+    return this.#plan.target.service;
+  }
+
+  get endpoint(): string {
+    return this.#plan.target.endpoint;
+  }
+
+  get values(): Values {
+    return this.#values ??= new Values();
+  }
+
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController();
+      if (this.#canceled !== undefined) this.#controller.abort(this.#canceled);
+    }
+    return this.#controller.signal;
+  }
+
+  /** Makes the call. What comes of it goes to the pending call, also what is wrong with it. */
+  start(): void {
+    const { options, parent } = this.#plan;
+    try {
+      if (options?.metadata !== undefined) this.metadata = Metadata.from(options.metadata);
+      if (parent !== undefined) this.metadata = parent.forwarded.with(this.metadata);
+      this.#began = this.#now();
+      this.#limit(options?.timeout ?? this.#policy.timeout);
+      this.#listen(options?.signal);
+      this.#listen(parent?.signal);
+      if (this.#canceled !== undefined) return;
+      if (this.#core.whole === undefined) return this.#try();
+      this.#watchTime();
+      Promise.resolve(this.#core.whole(this)).then(
+        (output) => this.#deliver(output),
+        (error) => this.#lose(error),
+      );
+    } catch (error) {
+      this.#lose(error);
+    }
+  }
+
+  /** Makes attempts until one succeeds or no other may be made: what a whole call's interceptors stand around. */
+  run(): Promise<unknown> {
+    if (this.#outcome !== undefined) throw again("A call's interceptor");
+    const outcome = this.#outcome = Promise.withResolvers<unknown>();
+    this.attempt = 0;
+    this.#attempts = this.#tried = undefined;
+    this.#try();
+    return outcome.promise.finally(() => this.#outcome = undefined);
+  }
+
+  /** Makes one attempt at the node that was picked: what an attempt's interceptors stand around. */
+  send(): Promise<unknown> {
+    if (this.#tryOutcome !== undefined) throw again("An attempt's interceptor");
+    const outcome = this.#tryOutcome = Promise.withResolvers<unknown>();
+    this.#dispatch();
+    return outcome.promise.finally(() => this.#tryOutcome = undefined);
+  }
+
+  reply(body: Uint8Array | undefined, trailer: Metadata, stream: Exchange | undefined): void {
+    this.#handle = undefined;
+    if (this.#canceled !== undefined) return stream?.cancel(this.#canceled);
+    this.#trailer = trailer;
+    if (stream !== undefined) return this.#succeeded(this.#takeStream(stream));
+    let value: unknown;
+    try {
+      value = this.#marshal!.decode(body!);
+    } catch (error) {
+      return this.#failed(error);
+    }
+    this.#succeeded(value);
+  }
+
+  fail(error: MuonError): void {
+    this.#handle = undefined;
+    this.#failed(error);
+  }
+
+  /** Ends the call on both sides; the caller learns it at once. */
+  cancel(error: MuonError): void {
+    if (this.#canceled !== undefined) return;
+    this.#canceled = error;
+    this.#controller?.abort(error);
+    if (this.#answers !== undefined) return this.#answers.cancel(error);
+    if (this.#handle !== undefined) this.#handle.cancel(error);
+    else this.#failed(error);
+    this.#lose(error);
+  }
+
+  /** One of the signals was aborted. */
+  handleEvent(event: Event): void {
+    this.cancel(canceled((event.target as AbortSignal).reason));
+  }
+
+  /** Time is up while something other than the answer is waited for. */
+  fire(): void {
+    this.cancel(
+      new MuonError("deadline_exceeded", `No answer within ${Math.round(this.#timeout)} ms`, {
+        id: "muon.client",
+      }),
+    );
+  }
+
+  #try(): void {
+    this.attempt++;
+    this.#pick = undefined;
+    this.node = undefined;
+    try {
+      const { options, target } = this.#plan;
+      if (options?.address !== undefined) return this.#at(pickOfAddress(options.address, options.transport));
+      const ready = this.#core.selector.ready(target.service);
+      if (ready === undefined) return this.#pickNode();
+      this.#await(ready, () => this.#pickNode());
+    } catch (error) {
+      this.#attemptFailed(error);
+    }
+  }
+
+  #pickNode(): void {
+    const { options, target } = this.#plan;
+    const { pick } = target;
+    this.#at(this.#core.selector.pick(
+      options?.filters === undefined && this.#tried === undefined
+        ? pick
+        : { ...pick, filters: options?.filters ?? pick.filters, tried: this.#tried ?? pick.tried },
+    ));
+  }
+
+  #at(pick: Pick): void {
+    const { target, options } = this.#plan;
+    const { node, service } = pick.candidate;
+    this.#pick = pick;
+    this.#picked = this.#now();
+    this.node = node;
+    const route = this.#route = target.route(service);
+    this.kind = route.kind;
+    this.#policy = this.#core.policy.call(target.service, route.endpoint);
+    if (options?.timeout === undefined && this.attempt === 1) {
+      this.#limit(route.timeout ?? this.#policy.timeout);
+    }
+    const { single } = this.#core;
+    if (single === undefined) return this.#dispatch();
+    Promise.resolve(single(this)).then(
+      (output) => this.#attemptSucceeded(output),
+      (error) => this.#attemptFailed(error),
+    );
+  }
+
+  #dispatch(): void {
+    try {
+      const { options } = this.#plan;
+      const { links } = this.#core;
+      const name = options?.transport ??
+        (options?.address === undefined ? undefined : schemeOf(options.address));
+      const link = links.open(this.node!, name);
+      if (link !== undefined) return this.#over(link);
+      this.#await(links.connect(this.node!, { name, signal: this.signal }), (dialled) => this.#over(dialled));
+    } catch (error) {
+      this.#failed(error);
+    }
+  }
+
+  #over(link: Link): void {
+    const { target, options } = this.#plan;
+    const { codecs } = this.#core;
+    const contentType = options?.contentType ?? this.#core.contentType ?? link.contentType ?? CONTENT_TYPE;
+    const marshal = this.#marshal = codecs.find(contentType);
+    if (marshal === undefined) throw codecs.unknown(contentType);
+    const head = this.#head(contentType);
+    const { input } = this;
+    if (isAsyncIterable(input)) return this.#open(link, head, input);
+    this.#handle = link.unary(head, encodeInput(marshal, input, target), this);
+  }
+
+  #head(contentType: string): CallHead {
+    const { target } = this.#plan;
+    const route = this.#route!;
+    let timeout = 0;
+    if (this.deadline !== undefined) {
+      // A call that did not wait has all its time: the same head serves the next one.
+      timeout = this.#waited || this.attempt > 1 ? Math.ceil(this.deadline - this.#now()) : this.#timeout;
+      if (timeout <= 0) {
+        throw new MuonError("deadline_exceeded", "The time for the call was over before it was sent", {
+          id: "muon.client",
+          notRun: true,
+        });
+      }
+    }
+    if (this.metadata.size === 0) return target.head(route, contentType, timeout);
+    return {
+      service: target.service,
+      endpoint: route.endpoint,
+      metadata: this.metadata,
+      contentType,
+      timeout,
+      idempotent: route.idempotent,
+      kind: route.kind,
+    };
+  }
+
+  /** A call whose input is a stream: it is read once, so that no other attempt can be made. */
+  #open(link: Link, head: CallHead, input: AsyncIterable<unknown>): void {
+    this.#inputUsed = true;
+    const exchange = link.open(head, this.signal);
+    let broken: MuonError | undefined;
+    void pump(input, {
+      exchange,
+      marshal: this.#marshal!,
+      failed: (error) => {
+        broken = MuonError.from(error, { status: "canceled", id: "muon.client" });
+        exchange.cancel(broken);
+      },
+    });
+    const answer = async (): Promise<unknown> => {
+      const stream = await exchange.streaming;
+      const answers = this.#takeStream(exchange);
+      if (stream) return answers;
+      let value: unknown;
+      for await (const item of answers) value = item;
+      this.#trailer = await answers.trailer;
+      this.#answers = undefined;
+      return value;
+    };
+    answer().then((value) => this.#succeeded(value), (error) => this.#failed(broken ?? error));
+  }
+
+  #takeStream(exchange: Exchange): Answers {
+    const where = whereOf(this.#plan.target, this.node);
+    return this.#answers = decodeAnswers(
+      exchange,
+      this.#marshal!,
+      (error) => MuonError.from(error, { where }),
+    );
+  }
+
+  #succeeded(value: unknown): void {
+    if (this.#tryOutcome !== undefined) this.#tryOutcome.resolve(value);
+    else this.#attemptSucceeded(value);
+  }
+
+  #failed(error: unknown): void {
+    if (this.#tryOutcome !== undefined) this.#tryOutcome.reject(error);
+    else this.#attemptFailed(error);
+  }
+
+  #attemptSucceeded(value: unknown): void {
+    const pick = this.#pick!;
+    const duration = this.#now() - this.#picked;
+    if (this.#answers === undefined) {
+      pick.done({ duration });
+    } else {
+      // The node is busy with the call until its stream ends.
+      this.#answers.trailer.then(
+        () => pick.done({ duration }),
+        (error) => pick.done({ error: MuonError.from(error), duration }),
+      );
+    }
+    if (this.#outcome !== undefined) this.#outcome.resolve(value);
+    else this.#deliver(value);
+  }
+
+  #attemptFailed(thrown: unknown): void {
+    const { target, options } = this.#plan;
+    const error = this.#canceled ?? MuonError.from(thrown, { id: "muon.client" });
+    const node = this.node;
+    this.#pick?.done({ error, duration: this.#now() - this.#picked });
+    const retries = options?.retries ?? this.#policy.retries;
+    const made = this.#attempts?.length ?? 0;
+    const left = this.deadline === undefined ? Infinity : this.deadline - this.#now();
+    if (
+      this.#pick === undefined || this.#canceled !== undefined || this.#inputUsed || made >= retries ||
+      left <= 0 ||
+      !mayRetry(error, this.#route)
+    ) {
+      const where: Where = {
+        ...whereOf(target, node),
+        ...(this.#attempts === undefined ? {} : { attempts: this.#attempts }),
+      };
+      if (this.#outcome !== undefined) this.#outcome.reject(error.at(where));
+      else this.#lose(error.at(where));
+      return;
+    }
+    (this.#tried ??= []).push(node!.id);
+    (this.#attempts ??= []).push({
+      node: node!.id,
+      address: node!.address,
+      error: `[${error.status}] ${error.detail}`,
+    });
+    const { clock, random } = this.#core.system;
+    const wait = Promise.withResolvers<void>();
+    // Somebody waits for the answer: the process must not end meanwhile.
+    clock.after(backoff(this.#policy, made + 1, random.next()), wait.resolve, { background: false });
+    this.#await(wait.promise, () => this.#try());
+  }
+
+  /** Goes on when something is there, unless the call is over by then. */
+  #await<T>(promise: Promise<T>, proceed: (value: T) => void): void {
+    this.#waited = true;
+    this.#watchTime();
+    promise.then(
+      (value) => {
+        if (this.#canceled !== undefined) return;
+        try {
+          proceed(value);
+        } catch (error) {
+          this.#failed(error);
+        }
+      },
+      (error) => {
+        if (this.#canceled === undefined) this.#failed(error);
+      },
+    );
+  }
+
+  #deliver(output: unknown): void {
+    const { pending } = this.#plan;
+    const answers = this.#answers;
+    this.#core.wheel.cancel(this);
+    if (answers === undefined || !isAsyncIterable(output)) {
+      answers?.cancel(canceled());
+      this.#unlisten();
+      return pending.succeed(output, this.#trailer);
+    }
+    answers.trailer.finally(() => this.#unlisten()).catch(() => {});
+    // The interceptors may have put another iterable in place; cancelling and the trailer remain the wire's.
+    pending.stream(
+      output === answers ? answers : {
+        trailer: answers.trailer,
+        cancel: (error) => answers.cancel(error),
+        [Symbol.asyncIterator]: () => output[Symbol.asyncIterator](),
+      },
+    );
+  }
+
+  #lose(error: unknown): void {
+    const { pending, target } = this.#plan;
+    this.#core.wheel.cancel(this);
+    this.#unlisten();
+    if (pending.settled) return;
+    pending.fail(MuonError.from(error, { id: "muon.client", where: whereOf(target, this.node) }));
+  }
+
+  /** Sets the time for the call, counted from its beginning. */
+  #limit(timeout: number): void {
+    const ceiling = this.#plan.parent?.deadline;
+    let wait = ceiling === undefined ? timeout : Math.min(timeout, Math.ceil(ceiling - this.#began));
+    if (wait === Infinity) {
+      this.deadline = undefined;
+      return;
+    }
+    wait = Math.min(wait, MAX_TIMER);
+    if (this.#timeout === wait) return;
+    this.#timeout = wait;
+    this.deadline = this.#began + wait;
+    if (this.#waited) this.#watchTime();
+  }
+
+  #watchTime(): void {
+    if (this.deadline !== undefined) this.#core.wheel.set(this, this.deadline);
+  }
+
+  #listen(signal: AbortSignal | undefined): void {
+    if (signal === undefined) return;
+    if (signal.aborted) this.cancel(canceled(signal.reason));
+    else signal.addEventListener("abort", this, { once: true });
+  }
+
+  #unlisten(): void {
+    const { options, parent } = this.#plan;
+    options?.signal?.removeEventListener("abort", this);
+    if (parent !== undefined) parent.signal.removeEventListener("abort", this);
+  }
+
+  #now(): number {
+    return this.#core.system.clock.now();
+  }
+}
+
+/**
+ * Whether a call that failed so may be made again: it is known not to have run, or a second run does no harm and the
+ * node was out of reach.
+ */
+function mayRetry(error: MuonError, route: Route | undefined): boolean {
+  if (error.status !== "unavailable" && error.status !== "resource_exhausted") return false;
+  return error.notRun || (error.status === "unavailable" && route?.idempotent === true);
+}
+
+function encodeInput(marshal: Marshal, input: unknown, target: Target): Uint8Array {
+  try {
+    return marshal.encode(input);
+  } catch (cause) {
+    const message = cause instanceof Error ? cause.message : String(cause);
+    throw new MuonError("invalid_argument", `Cannot encode the input of ${target.endpoint}: ${message}`, {
+      id: "muon.client",
+      notRun: true,
+      cause,
+    });
+  }
+}
+
+function again(who: string): MuonError {
+  return new MuonError(
+    "failed_precondition",
+    `${who} called next again before the first call of it was done`,
+    {
+      id: "muon.client",
+      notRun: true,
+    },
+  );
+}
+
+function isAsyncIterable(value: unknown): value is AsyncIterable<unknown> {
+  return typeof value === "object" && value !== null && Symbol.asyncIterator in value;
+}
