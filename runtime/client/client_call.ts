@@ -258,7 +258,7 @@ export class ClientCall extends WheelTimer implements Invocation, ReplySink, Cal
     const { target, options } = this.#plan;
     const { node, service } = pick.candidate;
     this.#pick = pick;
-    this.#picked = this.#now();
+    this.#picked = this.#waited || this.attempt > 1 ? this.#now() : this.#began;
     this.node = node;
     const route = this.#route = target.route(service);
     this.kind = route.kind;
