@@ -66,6 +66,11 @@ export class RecordHub {
     return this.all().map(({ name, version }) => ({ name, version }));
   }
 
+  /** What is watched now: names of services, and `undefined` if somebody watches all. */
+  watched(): Set<string | undefined> {
+    return new Set([...this.#watchers].map(({ service }) => service));
+  }
+
   /**
    * Says how a service in a version is now.
    *

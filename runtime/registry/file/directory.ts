@@ -9,10 +9,9 @@ import { MuonError } from "../../errors.ts";
 import type { Logger } from "../../log.ts";
 import type { FileInfo, Files } from "../../platform.ts";
 import type { ServiceRecord } from "../../record.ts";
-import { decodeRecordFile, isRecordFileName, MAX_RECORD_FILE, type RecordFile } from "./record_file.ts";
-
-/** How long after its expiry a record that nobody renewed is removed, in ms. */
-export const SWEEP_AFTER = 3_600_000;
+import { deadlineOf, type Envelope, MAX_ENVELOPE, sameBeat, SWEEP_AFTER } from "../envelope.ts";
+import { PrivateDirectory } from "../private_directory.ts";
+import { decodeRecordFile, isRecordFileName } from "./record_file.ts";
 
 /** A file whose time of change is this near to now may change again unseen: file systems count in up to 2 s. */
 const RACY = 2_000;
@@ -41,7 +40,7 @@ interface Seen {
   /** Whether the file could have changed since without its info showing it. */
   readonly racy: boolean;
   /** What it said; `undefined`: it is none of the registry's. */
-  readonly file: RecordFile | undefined;
+  readonly file: Envelope | undefined;
   /** Why it is none. */
   readonly problem: string | undefined;
   /** Until when its node counts as living, on the steady clock. */
@@ -51,20 +50,17 @@ interface Seen {
 }
 
 /**
- * Reads the directory again and again, and remembers what it saw.
- *
- * Whether a node is alive is a matter of the wall clock only for a file that is seen for the first time: written at
- * `t`, it lives until `t + ttl`; a time in the future counts as now. A file that is seen to change has been renewed
- * since the last look, and lives for its `ttl` from that look on the steady clock, whatever the wall clock did.
+ * Reads the directory again and again, and remembers what it saw. Until when a node lives, {@link deadlineOf} says.
  */
 export class RecordDirectory {
   readonly #options: RecordDirectoryOptions;
   #seen = new Map<string, Seen>();
+  readonly #directory: PrivateDirectory;
   #lastLook = -Infinity;
-  #warnedAbove = false;
 
   constructor(options: RecordDirectoryOptions) {
     this.#options = options;
+    this.#directory = new PrivateDirectory({ ...options, registry: "file" });
   }
 
   /**
@@ -74,22 +70,8 @@ export class RecordDirectory {
    * @throws {MuonError} `failed_precondition`, if others own it or may look into it; `unavailable`, if it cannot be
    * made or looked at.
    */
-  async prepare(): Promise<boolean> {
-    const { path, above, files } = this.#options;
-    try {
-      let info = await files.stat(path);
-      const made = info === undefined;
-      if (made) {
-        for (const each of [...above, path]) await files.makeDirectory(each, { mode: 0o700 });
-        info = await files.stat(path);
-      }
-      for (const each of above) this.#checkAbove(each, await files.stat(each));
-      this.#check(info);
-      return made;
-    } catch (error) {
-      if (error instanceof MuonError) throw error;
-      throw this.#away("use", error);
-    }
+  prepare(): Promise<boolean> {
+    return this.#directory.prepare();
   }
 
   /**
@@ -150,7 +132,7 @@ export class RecordDirectory {
     if (info === undefined) return undefined;
     if (before !== undefined && !before.racy && sameInfo(before.info, info)) return before;
     const racy = Math.abs(clock.wall() - info.modified) < RACY;
-    let file: RecordFile | undefined;
+    let file: Envelope | undefined;
     let problem = this.#unfit(info);
     if (problem === undefined) {
       let bytes: Uint8Array | undefined;
@@ -173,19 +155,14 @@ export class RecordDirectory {
     }
     const now = clock.now();
     if (before !== undefined && sameBeat(before.file, file)) return { ...before, info, racy, file, problem };
-    return { info, racy, file, problem, since: now, deadline: this.#deadline(file, now) };
-  }
-
-  #deadline(file: RecordFile | undefined, now: number): number {
-    if (file === undefined) return -Infinity;
-    const age = Math.max(0, this.#options.clock.wall() - file.written);
-    return Math.max(now + file.ttl - age, this.#lastLook + file.ttl);
+    const deadline = deadlineOf(file, { now, wall: clock.wall(), lastLook: this.#lastLook });
+    return { info, racy, file, problem, since: now, deadline };
   }
 
   #unfit(info: FileInfo): string | undefined {
     const { uid } = this.#options;
     if (info.kind !== "file") return "it is no file";
-    if (info.size > MAX_RECORD_FILE) return `it has more than ${MAX_RECORD_FILE} bytes`;
+    if (info.size > MAX_ENVELOPE) return `it has more than ${MAX_ENVELOPE} bytes`;
     if (uid !== undefined && info.owner !== undefined && info.owner !== uid) {
       return "it belongs to another user";
     }
@@ -216,52 +193,6 @@ export class RecordDirectory {
     }
   }
 
-  #check(info: FileInfo | undefined): void {
-    const { path, uid } = this.#options;
-    if (info === undefined || info.kind !== "directory") {
-      throw refusal(
-        path,
-        "is no directory of its own (a link is none)",
-        "remove it, or give another directory",
-      );
-    }
-    if (uid !== undefined && info.owner !== undefined && info.owner !== uid) {
-      throw refusal(
-        path,
-        `belongs to user ${info.owner}, and this process runs as user ${uid}`,
-        "give a directory of your own",
-      );
-    }
-    if (info.mode !== undefined && (info.mode & 0o077) !== 0) {
-      throw refusal(
-        path,
-        `is open to other users (mode ${octal(info.mode)})`,
-        `close it with: chmod 700 "${path}"`,
-      );
-    }
-  }
-
-  /** Whoever may write to a directory above could put another in our place. */
-  #checkAbove(path: string, info: FileInfo | undefined): void {
-    const { uid, log } = this.#options;
-    if (info === undefined || info.kind === "other") return;
-    if (uid !== undefined && info.owner !== undefined && info.owner !== uid && info.owner !== 0) {
-      throw refusal(
-        path,
-        `belongs to user ${info.owner}, and this process runs as user ${uid}`,
-        "remove it, set XDG_RUNTIME_DIR, or give a directory of your own",
-      );
-    }
-    const sticky = info.mode !== undefined && (info.mode & 0o1000) !== 0;
-    if (info.mode !== undefined && (info.mode & 0o022) !== 0 && !sticky && !this.#warnedAbove) {
-      this.#warnedAbove = true;
-      log.warn("other users may write to a directory above the registry's", {
-        directory: path,
-        mode: octal(info.mode),
-      });
-    }
-  }
-
   #away(doing: string, cause: unknown): MuonError {
     return new MuonError(
       "unavailable",
@@ -271,25 +202,10 @@ export class RecordDirectory {
   }
 }
 
-function refusal(path: string, what: string, todo: string): MuonError {
-  return new MuonError("failed_precondition", `Registry directory "${path}" ${what}: ${todo}`, {
-    id: "muon.registry",
-  });
-}
-
 function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-function octal(mode: number): string {
-  return (mode & 0o777).toString(8).padStart(3, "0");
-}
-
 function sameInfo(a: FileInfo, b: FileInfo): boolean {
   return a.modified === b.modified && a.size === b.size && a.kind === b.kind && a.owner === b.owner;
-}
-
-/** Whether two readings are the same beat of the same node's heart. */
-function sameBeat(a: RecordFile | undefined, b: RecordFile | undefined): boolean {
-  return a !== undefined && b !== undefined && a.written === b.written && a.ttl === b.ttl;
 }

@@ -14,7 +14,7 @@ import { lineLogger } from "../../log.ts";
 import type { Platform, System } from "../../platform.ts";
 import { VirtualClock } from "../../virtual_clock.ts";
 import type { Registry } from "../registry.ts";
-import { SWEEP_AFTER } from "./directory.ts";
+import { SWEEP_AFTER } from "../envelope.ts";
 import { createFileRegistry } from "./file.ts";
 import { fileNameOf } from "./record_file.ts";
 
