@@ -44,6 +44,45 @@ export interface Files {
   watch(path: string, changed: () => void): Disposable;
 }
 
+/** Where a datagram came from. */
+export interface DatagramSource {
+  /** IP address of the sender. */
+  readonly address: string;
+  /** Its port. */
+  readonly port: number;
+  /** Whether it was sent on this machine. */
+  readonly here: boolean;
+}
+
+/** How datagrams are received. */
+export interface DatagramOptions {
+  /** Port to listen on; one that is shared with the group's other listeners. 0: any that is free. */
+  readonly port: number;
+  /** IPv4 multicast group whose datagrams are received too, through every interface. @default {none} */
+  readonly group?: string;
+  /** Address of the interface through which datagrams to a group leave. @default {the system's choice} */
+  readonly through?: string;
+  /**
+   * Takes a datagram. One that was sent from outside the local link is dropped before
+   * ({@link https://www.rfc-editor.org/rfc/rfc6762#section-11 | RFC 6762 §11}). It must not throw.
+   */
+  readonly receive: (data: Uint8Array, from: DatagramSource) => void;
+}
+
+/** Sends and receives datagrams over IPv4. Alone it does not keep the process alive. Disposing it closes it. */
+export interface DatagramSocket extends AsyncDisposable {
+  /** The port it listens on. */
+  readonly port: number;
+  /** Sends a datagram; rejects with the system's error where it cannot leave. Whether it arrives nobody says. */
+  send(data: Uint8Array, to: { readonly address: string; readonly port: number }): Promise<void>;
+}
+
+/** Datagrams, as far as muon needs them. */
+export interface Datagrams {
+  /** Opens a socket; rejects with the system's error. */
+  bind(options: DatagramOptions): Promise<DatagramSocket>;
+}
+
 /** How a WebSocket is dialled. */
 export interface DialWebSocketOptions {
   /** Subprotocol that must be agreed on. */
@@ -106,6 +145,8 @@ export interface Platform {
   readonly runtimeDirectory: string;
   /** Files; `undefined` on the edge. */
   readonly files: Files | undefined;
+  /** Datagrams; `undefined` on the edge. */
+  readonly datagrams?: Datagrams | undefined;
   /** A variable of the environment. */
   env(name: string): string | undefined;
   /** Reads a command line, strictly: an unknown flag, or a value that is missing, throws a TypeError that names it. */

@@ -16,6 +16,7 @@ import type {
 } from "./host.ts";
 import { draining, failed, Mounts, nobody, toResponse } from "./mounts.ts";
 import type { DialWebSocketOptions } from "./platform.ts";
+import { VirtualLink } from "./virtual_link.ts";
 
 /** Delivers work in the order it was posted, each piece in a turn of its own. */
 export interface Turns {
@@ -74,6 +75,8 @@ export class VirtualNetwork {
   readonly #turns = new MicrotaskTurns();
   readonly #links = new Set<Link>();
   #nextPort = 49_152;
+  /** Where datagrams go. */
+  readonly link: VirtualLink = new VirtualLink(this.#turns);
 
   /** Listens; rejects if the port is taken, as the machine does. */
   serve(options: HostOptions = {}): Promise<Host> {

@@ -8,6 +8,7 @@ import type { Clock } from "./clock.ts";
 import type { Entropy } from "./entropy.ts";
 import type { Host, HostOptions, MessageSocket } from "./host.ts";
 import type {
+  Datagrams,
   DialWebSocketOptions,
   FileInfo,
   Files,
@@ -35,7 +36,7 @@ export interface VirtualSystemOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Words of the command line. @default {none} */
   readonly args?: readonly string[];
-  /** Name of the machine. @default {"virtual"} */
+  /** Name of the machine; processes of one name are on one machine. @default {"virtual"} */
   readonly hostname?: string;
   /** Id of the process. @default {1} */
   readonly pid?: number;
@@ -89,8 +90,11 @@ export class VirtualPlatform implements Platform {
   readonly isTerminal = false;
   readonly runtimeDirectory = "/run/user/1000";
   readonly files: VirtualFiles;
+  readonly datagrams: Datagrams;
   /** The network the process is on. */
   readonly network: VirtualNetwork;
+  /** What the process wrote to stdout. */
+  stdout = "";
   /** What the process wrote to stderr. */
   stderr = "";
   /** With which code it asked to be ended; `undefined` if it did not. */
@@ -106,6 +110,7 @@ export class VirtualPlatform implements Platform {
     this.args = options.args ?? [];
     this.files = options.files ?? new VirtualFiles(options.clock);
     this.network = options.network ?? new VirtualNetwork();
+    this.datagrams = { bind: (datagrams) => this.network.link.bind(this.hostname, datagrams) };
     this.#env = options.env ?? {};
   }
 

@@ -11,7 +11,7 @@ import { join } from "node:path";
 import process from "node:process";
 import type { Clock } from "../../runtime/clock.ts";
 import type { Entropy } from "../../runtime/entropy.ts";
-import type { Platform, System } from "../../runtime/platform.ts";
+import type { Datagrams, Platform, System } from "../../runtime/platform.ts";
 import type { Random } from "../../runtime/random.ts";
 import { parseArgs } from "./args.ts";
 import { machineEntropy, machineRandom } from "./chance.ts";
@@ -48,6 +48,11 @@ export function machineSystem(own: Own, options: SystemOptions = {}): System {
   };
 }
 
+/** Loaded when first wanted: few processes send a datagram. */
+const datagrams: Datagrams = {
+  bind: async (options) => (await import("./datagrams.ts")).bindDatagrams(options),
+};
+
 function machinePlatform(own: Own, options: SystemOptions): Platform {
   const uid = process.getuid?.();
   return {
@@ -59,8 +64,12 @@ function machinePlatform(own: Own, options: SystemOptions): Platform {
     isTerminal: process.stderr.isTTY === true,
     runtimeDirectory: runtimeDirectory(uid),
     files: machineFiles,
+    datagrams,
     env: (name) => process.env[name],
     parseArgs,
+    write(text) {
+      process.stdout.write(text);
+    },
     writeError(text) {
       process.stderr.write(text);
     },
