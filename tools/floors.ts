@@ -11,7 +11,7 @@
  * | 2 | `runtime/service`, `runtime/server`, `runtime/client` |
  * | 1 | `runtime/registry`, `selector`, `transport`, `broker`, `codec`: the concepts |
  * | 0 | `runtime/*.ts` |
- * | leaf | `adapters/`: imported by `preset.ts` and by nobody else of the floors |
+ * | leaf | `adapters/`: imported by `preset.ts` and by nobody else of the floors, but `adapters/workers/` by `edge.ts` |
  *
  * @module
  */
@@ -102,7 +102,8 @@ export function climbs(from: string, to: string): string | undefined {
       : no("an adapter imports adapters and floor 0, runtime/*.ts, alone");
   }
   if (there.floor === "leaf") {
-    return from === "preset.ts" ? undefined : no("adapters/ is imported by preset.ts alone");
+    if (from === "preset.ts" || (from === "edge.ts" && to.startsWith("adapters/workers/"))) return undefined;
+    return no("adapters/ is imported by preset.ts alone, and adapters/workers/ by edge.ts");
   }
   if (there.floor === TOP) return no("tests, tools and examples stand outside of the floors");
   if (from === "edge.ts" && there.floor === 4) {

@@ -116,6 +116,10 @@ Date.now(); //! globals
   "edge.ts": `
 export * from "./decorators/service.ts";
 export * from "./mod.ts"; //! floors
+export { createSystem } from "./adapters/workers/mod.ts";
+export { files } from "./adapters/node/files.ts"; //! floors
+Date.now(); //! globals
+crypto.randomUUID(); //! globals
 `,
   "os/auth/auth.ts": `
 import { run } from "../../mod.ts";
