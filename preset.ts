@@ -18,6 +18,8 @@ import { lineLogger, type Logger } from "./runtime/log.ts";
 import type { System } from "./runtime/platform.ts";
 import { LIMITS, type Limits } from "./runtime/policy.ts";
 import { createFileRegistry } from "./runtime/registry/file/file.ts";
+import type { KvStore } from "./runtime/kv_store.ts";
+import { createKvRegistry } from "./runtime/registry/kv/kv.ts";
 import { createMemoryRegistry, MemoryRegistryStore } from "./runtime/registry/memory.ts";
 import type { Registry } from "./runtime/registry/registry.ts";
 import { createLeastConn } from "./runtime/selector/leastconn.ts";
@@ -68,6 +70,13 @@ async function load(): Promise<System> {
   return (await import("./adapters/node/mod.ts")).createSystem();
 }
 
+/** Deno KV as this runtime has it. */
+async function openKv(address: string): Promise<KvStore> {
+  return "Deno" in globalThis
+    ? (await import("./adapters/deno/kv.ts")).openDenoKv(address)
+    : (await import("./adapters/node/kv.ts")).openNpmKv(address);
+}
+
 interface Making {
   readonly options: MeshOptions;
   readonly system: System;
@@ -87,6 +96,13 @@ const REGISTRIES: Readonly<Record<string, (making: Making) => Registry>> = {
       system,
       log,
       ...(options.registryAddress === undefined ? {} : { directory: options.registryAddress }),
+    }),
+  kv: ({ system, options, log }) =>
+    createKvRegistry({
+      system,
+      log,
+      kv: openKv,
+      ...(options.registryAddress === undefined ? {} : { address: options.registryAddress }),
     }),
   memory: ({ system }) => createMemoryRegistry({ system, store: sharedBy(system).store }),
 };

@@ -18,9 +18,9 @@ import type { Transport } from "../transport/transport.ts";
 
 /** Options of `connect`. */
 export interface MeshOptions {
-  /** `memory`, `file`, or an implementation. @default {"file"} */
+  /** `memory`, `file`, `kv`, or an implementation. @default {"file"} */
   readonly registry?: string | Registry;
-  /** Where the registry is; for `file` its directory. */
+  /** Where the registry is: for `file` its directory, for `kv` the path of its file or the URL of a remote KV. */
   readonly registryAddress?: string;
   /** `memory`, `http`, or an implementation. @default {"http"} */
   readonly broker?: string | Broker;
