@@ -28,12 +28,22 @@ export function createSystem(options: SystemOptions = {}): System {
     runtime: "deno",
     version: Deno.version.deno,
     endOfTurn,
-    // Deno.serve ignores client certificates without a word; the net host enforces them. It is loaded only then, as
-    // it costs 45 ms at start.
+    // Deno.serve ignores client certificates without a word; the net host enforces them. It is loaded only where it is
+    // wanted, as it costs 45 ms at start.
     serve: async (host) =>
-      host.tls?.clientCa === undefined
+      host.tls?.clientCa === undefined && keepsConnections(Deno.version.deno)
         ? serveDeno(host, { clock })
         : (await import("../node/net_host.ts")).serveNet(host),
     dialWebSocket: dialWs,
   }, options);
+}
+
+/**
+ * Whether a version's `Deno.serve` keeps a connection on which a request's body came behind its head. Before 2.9.6 it
+ * does not ({@link https://github.com/denoland/deno/issues/36657 | denoland/deno#36657}). Go Micro's clients always
+ * send so, and lose the next call on a connection that is closed behind an answer. The net host costs a call no more.
+ */
+export function keepsConnections(version: string): boolean {
+  const [major = 0, minor = 0, patch = 0] = version.split(/[.+-]/).map(Number);
+  return major > 2 || (major === 2 && (minor > 9 || (minor === 9 && patch >= 6)));
 }

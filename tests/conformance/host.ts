@@ -25,6 +25,8 @@ export interface HostSubject {
    * not, once it has echoed a piece. @default {true}
    */
   readonly duplex?: boolean;
+  /** Whether it keeps a connection on which a request's body came behind its head. @default {true} */
+  readonly keeps?: boolean;
 }
 
 /** One end of a WebSocket that remembers what it was told. */

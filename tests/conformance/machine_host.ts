@@ -86,6 +86,25 @@ export function testMachineHost(name: string, subject: HostSubject): void {
       socket.destroy();
     });
 
+    test("keeps a connection whose requests' bodies come behind their heads", async () => {
+      await using host = await subject.serve({});
+      host.mount({
+        name: "echo",
+        matches: () => true,
+        fetch: async (request) => new Response(await request.text()),
+      });
+      const socket = await dialTcp(host.addresses[0]!);
+      const { keeps = true } = subject;
+      for (let i = 0; i < (keeps ? 3 : 1); i++) {
+        socket.write("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n");
+        await new Promise((resolve) => setTimeout(resolve, 5));
+        socket.write(`echo${i}`);
+        const text = await readUntil(socket, `echo${i}`);
+        assert.equal(/connection: close/i.test(text), !keeps);
+      }
+      socket.destroy();
+    });
+
     test("a client that goes away ends what is done for it", async () => {
       await using host = await subject.serve({});
       const began = Promise.withResolvers<void>();
