@@ -63,8 +63,9 @@ export function createServer(options: ServerOptions): Server {
 
   function accept(call: Incoming): void {
     const { head } = call;
-    const entry = services.get(head.service)?.endpoints.get(head.endpoint);
-    if (entry === undefined) return call.fail(unknownEndpoint(head.service, head.endpoint));
+    const service = head.service === "" ? serviceOf(head.endpoint) : head.service;
+    const entry = services.get(service)?.endpoints.get(head.endpoint);
+    if (entry === undefined) return call.fail(unknownEndpoint(service, head.endpoint));
     const marshal = codecs.find(head.contentType);
     if (marshal === undefined) return call.fail(codecs.unknown(head.contentType));
 
@@ -95,6 +96,13 @@ export function createServer(options: ServerOptions): Server {
     } catch (error) {
       fail(call, entry, { error, context });
     }
+  }
+
+  /** Go Micro's callers may leave the service out: it is the one that has the endpoint, if there is but one. */
+  function serviceOf(endpoint: string): string {
+    const names = [...services.keys()];
+    const having = names.filter((name) => services.get(name)!.endpoints.has(endpoint));
+    return (having.length === 1 ? having : names.length === 1 ? names : [])[0] ?? "";
   }
 
   /** A method that takes a stream gets one of a single item where the caller sent a single value. */

@@ -45,9 +45,14 @@ export function recordOf(
     nodes: [{
       id: `${definition.name}-${node.id}`,
       address: node.address,
-      metadata: { ...definition.metadata, ...node.metadata },
+      metadata: { ...definition.metadata, ...protocolOf(node.metadata.muon), ...node.metadata },
     }],
   };
+}
+
+/** What Go Micro's clients look for: a node without `protocol` they take for one of their first generation. */
+function protocolOf(muon: string | undefined): Readonly<Record<string, string>> {
+  return muon?.split(",").includes("mucp") ? { protocol: "mucp" } : {};
 }
 
 function endpointRecord(endpoint: EndpointDefinition): EndpointRecord {

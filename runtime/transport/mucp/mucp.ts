@@ -1,0 +1,71 @@
+/**
+ * The `mucp` transport: Go Micro's own, calls as HTTP requests.
+ * Source: go-micro v5 `transport/http_*.go`, `client/rpc_client.go`, `server/rpc_server.go`.
+ *
+ * @module
+ */
+
+import { uuid } from "../../entropy.ts";
+import type { System } from "../../platform.ts";
+import { LIMITS, type Limits } from "../../policy.ts";
+import type { Node } from "../../record.ts";
+import { TimerWheel } from "../../timer_wheel.ts";
+import type { Transport } from "../transport.ts";
+import { MucpLink } from "./link.ts";
+import { MucpServer, NAME } from "./server.ts";
+
+/** Options of {@link createMucpTransport}. */
+export interface MucpOptions {
+  /** Time, and ids. */
+  readonly system: Pick<System, "clock" | "entropy">;
+  /** What is taken in. @default {LIMITS} */
+  readonly limits?: Partial<Limits>;
+  /** Makes requests; one of your own can trust a private authority. @default {globalThis.fetch} */
+  readonly fetch?: typeof globalThis.fetch;
+}
+
+/**
+ * A transport that calls Go Micro's services, and is called by its clients: versions 1.0 to 6, and the 2016 ones that
+ * write JSON. Calls have one input and one answer; streams are refused as `unimplemented`.
+ *
+ * @example
+ * ```ts
+ * const transport = createMucpTransport({ system });
+ * host.mount(transport.protocol!((call) => call.reply(call.body!)));
+ * const link = await transport.dial({ id: "greeter-1", address: "127.0.0.1:8080", metadata: { protocol: "mucp" } });
+ * ```
+ */
+export function createMucpTransport(options: MucpOptions): Transport {
+  const { clock, entropy } = options.system;
+  const limits: Limits = { ...LIMITS, ...options.limits };
+  const wheel = new TimerWheel(clock);
+  const fetch = options.fetch ?? ((input, init) => globalThis.fetch(input, init));
+  let process: string | undefined;
+  let count = 0;
+  const ids = () => {
+    process ??= uuid(entropy);
+    const id = String(count++);
+    return { id, stream: `${process}-${id}` };
+  };
+  return {
+    name: NAME,
+    speaks,
+    dial(node, { signal } = {}) {
+      if (signal?.aborted) return Promise.reject(signal.reason);
+      const { address, metadata } = node;
+      const url = `${metadata.secure === "true" ? "https" : "http"}://${address}/`;
+      const peer = { address };
+      const { maxMessage } = limits;
+      // Go Micro closes a connection that says nothing for 5 s: the first call makes the first one.
+      return Promise.resolve(new MucpLink({ peer, url, fetch, maxMessage, clock, wheel, ids }));
+    },
+    protocol: (accept) => new MucpServer({ clock, wheel, limits, accept }),
+  };
+}
+
+/** muon lists all it speaks. Of Go Micro's nodes those are meant that take calls over HTTP, not over NATS or gRPC. */
+function speaks({ metadata }: Node): boolean {
+  const { muon, protocol, transport } = metadata;
+  if (muon !== undefined) return muon.split(",").some((name) => name.trim() === NAME);
+  return protocol === NAME && (transport === undefined || transport === "http");
+}

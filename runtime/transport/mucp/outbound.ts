@@ -1,0 +1,227 @@
+/**
+ * A call that is made as a request.
+ *
+ * @module
+ */
+
+import { MuonError } from "../../errors.ts";
+import { WheelTimer } from "../../timer_wheel.ts";
+import type { CallHandle, CallHead, ReplySink } from "../transport.ts";
+import { readBody } from "./body.ts";
+import { readError } from "./errors.ts";
+import {
+  ENDPOINT,
+  ERROR,
+  fromHeader,
+  ID,
+  METHOD,
+  readTrailer,
+  SERVICE,
+  STREAM,
+  TIMEOUT,
+  toHeader,
+  writeMetadata,
+} from "./headers.ts";
+import { unimplementedStream } from "./inbound.ts";
+
+/** What a call needs of its link. */
+export interface OutboundHost {
+  /** Makes requests over kept HTTP/1.1 connections, one at a time on each. */
+  readonly fetch: typeof globalThis.fetch;
+  /** Where requests go. */
+  readonly url: string;
+  /** Largest answer that is taken, in bytes. */
+  readonly maxMessage: number;
+  /** The call is over. `unreachable`: nobody answers there. */
+  leave(call: OutboundCall, unreachable: MuonError | undefined): void;
+}
+
+/** A call that is made as a request. */
+export class OutboundCall extends WheelTimer implements CallHandle {
+  readonly #host: OutboundHost;
+  readonly #head: CallHead;
+  readonly #sink: ReplySink;
+  readonly #abort = new AbortController();
+  #over = false;
+
+  constructor(host: OutboundHost, head: CallHead, sink: ReplySink) {
+    super();
+    this.#host = host;
+    this.#head = head;
+    this.#sink = sink;
+  }
+
+  /**
+   * Sends the request.
+   *
+   * @param body The input; it is copied.
+   * @param ids `id`: the call's number. `stream`: one that no other call has.
+   */
+  start(body: Uint8Array, ids: { readonly id: string; readonly stream: string }): void {
+    void this.#run(body.slice() as Uint8Array<ArrayBuffer>, ids);
+  }
+
+  cancel(error: MuonError): void {
+    this.fail(error);
+  }
+
+  /** Its deadline has passed. */
+  fire(): void {
+    this.fail(
+      new MuonError("deadline_exceeded", `no answer within ${this.#head.timeout} ms`, {
+        id: "muon.mucp",
+        where: this.#where(),
+      }),
+    );
+  }
+
+  /** Ends the call; its connection is closed, if it has one already, as an answer may still come on it. */
+  fail(error: MuonError, unreachable = false): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#abort.abort(error);
+    this.#host.leave(this, unreachable ? error : undefined);
+    this.#sink.fail(error);
+  }
+
+  async #run(
+    body: Uint8Array<ArrayBuffer>,
+    ids: { readonly id: string; readonly stream: string },
+  ): Promise<void> {
+    const { fetch, url, maxMessage } = this.#host;
+    try {
+      const { kind, endpoint } = this.#head;
+      if (kind !== undefined && kind !== "unary") throw notRun(unimplementedStream(endpoint));
+      const response = await fetch(url, {
+        method: "POST",
+        headers: headersOf(this.#head, ids),
+        body,
+        redirect: "manual",
+        signal: this.#abort.signal,
+      });
+      // Only the messages of a stream have this one, and more of them would come where another call's answer should.
+      if (response.headers.has("x-micro-endpoint") && !response.headers.has(ERROR)) {
+        throw unimplementedStream(endpoint);
+      }
+      const answer = await readBody(response, maxMessage, "answer");
+      if (this.#over) return;
+      const error = errorOf(response, { answer, head: this.#head, where: this.#where() });
+      if (error !== undefined) throw error;
+      this.#over = true;
+      this.#host.leave(this, undefined);
+      this.#sink.reply(answer, readTrailer(response.headers), undefined);
+    } catch (thrown) {
+      // What failed before anything was awaited must not reach the sink before `unary` has returned.
+      await undefined;
+      if (this.#over) return;
+      if (thrown instanceof MuonError) return this.fail(thrown.at(this.#where()));
+      const unreachable = neverSent(thrown);
+      const error = new MuonError(
+        "unavailable",
+        `${unreachable ? "cannot connect" : "the connection broke"}: ${reasonOf(thrown)}`,
+        {
+          id: "muon.mucp",
+          where: this.#where(),
+          notRun: unreachable,
+          cause: thrown,
+        },
+      );
+      this.fail(error, unreachable);
+    }
+  }
+
+  #where(): { readonly service: string; readonly endpoint: string } {
+    return { service: this.#head.service, endpoint: this.#head.endpoint };
+  }
+}
+
+function headersOf(
+  head: CallHead,
+  ids: { readonly id: string; readonly stream: string },
+): Record<string, string> {
+  const headers: Record<string, string> = {};
+  if (head.metadata.size > 0) writeMetadata(headers, head.metadata);
+  const endpoint = toHeader(head.endpoint);
+  headers["content-type"] = head.contentType;
+  headers.accept = head.contentType;
+  headers[SERVICE] = toHeader(head.service);
+  headers[ENDPOINT] = endpoint;
+  headers[METHOD] = endpoint;
+  headers[ID] = ids.id;
+  // Go Micro 4.10 to 6 lose an answer now and then where calls that share a connection have no stream of their own.
+  headers[STREAM] = ids.stream;
+  if (head.timeout > 0) headers[TIMEOUT] = `${Math.ceil(head.timeout)}000000`;
+  return headers;
+}
+
+/** What an answer says went wrong; `undefined`: nothing. */
+function errorOf(
+  response: Response,
+  { answer, head, where }: {
+    readonly answer: Uint8Array;
+    readonly head: CallHead;
+    readonly where: { readonly service: string; readonly endpoint: string };
+  },
+): MuonError | undefined {
+  const { status, headers } = response;
+  const options = { id: head.service, where };
+  const said = headers.get(ERROR);
+  if (said) {
+    return said === "EOS"
+      ? unimplementedStream(head.endpoint).at(where)
+      : readError(fromHeader(said), options);
+  }
+  const words = () => new TextDecoder().decode(answer.subarray(0, 2_000)).trim();
+  if (status !== 200) {
+    const error = readError(words() || `HTTP ${status}`, { id: "muon.mucp", where });
+    // muon's own hosts answer so while they drain, before anything has run.
+    if (status === 503) {
+      return new MuonError("unavailable", error.detail, {
+        id: error.id,
+        where,
+        notRun: error.id === "muon.host",
+      });
+    }
+    const text = `the node does not speak mucp: it answers HTTP ${status}: ${error.detail}`;
+    return new MuonError(status === 404 ? "unimplemented" : "unavailable", text, { id: "muon.mucp", where });
+  }
+  const type = headers.get("content-type") ?? "";
+  // That is how Go Micro refuses a content type, without an error header.
+  if (type.startsWith("text/plain") && head.contentType !== "text/plain") {
+    return new MuonError("invalid_argument", words(), { ...options, notRun: true });
+  }
+  return undefined;
+}
+
+function notRun(error: MuonError): MuonError {
+  return new MuonError(error.status, error.detail, { id: error.id, notRun: true });
+}
+
+/** Codes of Node's and Bun's errors when there is no connection. */
+const NO_CONNECTION: ReadonlySet<string> = new Set([
+  "ECONNREFUSED",
+  "EHOSTUNREACH",
+  "ENETUNREACH",
+  "ENOTFOUND",
+  "EAI_AGAIN",
+  "EADDRNOTAVAIL",
+  "UND_ERR_CONNECT_TIMEOUT",
+  "ConnectionRefused",
+  "FailedToOpenSocket",
+]);
+
+/** Whether `fetch` failed before it had a connection. */
+function neverSent(thrown: unknown): boolean {
+  if (!(thrown instanceof Error)) return false;
+  if (thrown instanceof AggregateError && thrown.errors.some(neverSent)) return true;
+  const { code } = thrown as { code?: unknown };
+  if (typeof code === "string" && NO_CONNECTION.has(code)) return true;
+  // Deno says so in words, Node in the cause.
+  return /client error \(Connect\)/.test(thrown.message) || neverSent(thrown.cause);
+}
+
+function reasonOf(thrown: unknown): string {
+  if (!(thrown instanceof Error)) return String(thrown);
+  // Node's fetch says "fetch failed", and why in the cause.
+  return thrown.cause instanceof Error ? reasonOf(thrown.cause) : thrown.message || thrown.name;
+}

@@ -1,0 +1,243 @@
+/**
+ * Serves Go Micro's HTTP transport on the shared port.
+ * Source: go-micro `server/rpc_server.go`, `server/rpc_codec.go`, `transport/http_socket.go`.
+ *
+ * @module
+ */
+
+import { EMPTY, utf8 } from "../../bytes.ts";
+import { type Clock, sleep } from "../../clock.ts";
+import { MuonError } from "../../errors.ts";
+import type { Peer, RequestHead } from "../../host.ts";
+import { Metadata } from "../../metadata.ts";
+import type { Limits } from "../../policy.ts";
+import type { TimerWheel } from "../../timer_wheel.ts";
+import type { Accept, ServedProtocol } from "../transport.ts";
+import { readBody } from "./body.ts";
+import { writeError } from "./errors.ts";
+import {
+  ENDPOINT,
+  ERROR,
+  fromHeader,
+  headerOf,
+  ID,
+  METHOD,
+  readMetadata,
+  SERVICE,
+  STREAM,
+  TIMEOUT,
+  TOPIC,
+  writeTrailer,
+} from "./headers.ts";
+import { type Answering, InboundCall, unimplementedStream } from "./inbound.ts";
+import { readCall, writeFailure, writeResult } from "./json_rpc.ts";
+
+/** Name of the protocol, as node metadata says it. */
+export const NAME = "mucp";
+const JSON_TYPE = "application/json";
+const JSON_RPC = "application/json-rpc";
+/** Go Micro's types whose bodies are protobuf. `octet-stream` is one where no header names an endpoint. */
+const PROTOBUF = /^application\/(protobuf|proto-rpc|grpc(\+proto|\+json)?)$/;
+/** Content types of the first generation, whose bodies name the endpoint. */
+const ENVELOPES: ReadonlySet<string> = new Set([JSON_RPC, "application/proto-rpc"]);
+/** Content types in which the first generation sends its envelopes, too, and always with a timeout. */
+const LEGACY: ReadonlySet<string> = new Set([JSON_TYPE, "application/protobuf", "application/octet-stream"]);
+const NO_INPUT = utf8("{}");
+/**
+ * How long nobody may have called before a drain is over, in ms. Go Micro's callers cannot be told to go elsewhere,
+ * and do not try again: until they have heard from the registry that the node is gone, their calls are served.
+ */
+const QUIET = 250;
+
+/** What a {@link MucpServer} is made of. */
+export interface MucpServerOptions {
+  /** Time. */
+  readonly clock: Clock;
+  /** Deadlines. */
+  readonly wheel: TimerWheel;
+  /** What is taken in. */
+  readonly limits: Pick<Limits, "maxMessage" | "maxMetadata">;
+  /** Takes the calls. */
+  readonly accept: Accept;
+}
+
+/** The protocol `mucp`: `POST /` with `Micro-*` headers, and JSON-RPC of Go Micro's first generation. */
+export class MucpServer implements ServedProtocol {
+  readonly name = NAME;
+  readonly #options: MucpServerOptions;
+  #inflight = 0;
+  /** When a call came or ended last. */
+  #last: number | undefined;
+  #idle: (() => void) | undefined;
+
+  constructor(options: MucpServerOptions) {
+    this.#options = options;
+  }
+
+  /** Go Micro looks at neither method nor path of what names an endpoint; muon wants a POST, as all clients send. */
+  matches(head: RequestHead): boolean {
+    if (head.method !== "POST") return false;
+    for (const name of [ENDPOINT, METHOD, TOPIC]) {
+      if (head.header(name) !== null || head.header(`x-${name}`) !== null) return true;
+    }
+    if (head.path !== "/") return false;
+    const type = essence(head.header("content-type"));
+    return ENVELOPES.has(type) || (LEGACY.has(type) && head.header(TIMEOUT) !== null);
+  }
+
+  async fetch(request: Request, peer: Peer): Promise<Response> {
+    this.#inflight++;
+    const reply = new Reply(request.headers);
+    try {
+      return await this.#call(request, { peer, reply });
+    } catch (error) {
+      // What is left of a body would stand in the way of the connection's next request.
+      await request.body?.cancel().catch(() => {});
+      return reply.failure(MuonError.from(error, { id: "muon.mucp" }));
+    } finally {
+      this.#inflight--;
+      this.#last = this.#options.clock.now();
+      if (this.#inflight === 0) this.#idle?.();
+    }
+  }
+
+  async drain(signal: AbortSignal): Promise<void> {
+    const { clock } = this.#options;
+    while (!signal.aborted) {
+      if (this.#inflight > 0) {
+        await new Promise<void>((resolve) => {
+          this.#idle = resolve;
+          signal.addEventListener("abort", () => resolve(), { once: true });
+        });
+        continue;
+      }
+      const quiet = this.#last === undefined ? QUIET : clock.now() - this.#last;
+      if (quiet >= QUIET) return;
+      await sleep(clock, QUIET - quiet, { signal }).catch(() => {});
+    }
+  }
+
+  async #call(
+    request: Request,
+    { peer, reply }: { readonly peer: Peer; readonly reply: Reply },
+  ): Promise<Response> {
+    const { headers, signal } = request;
+    const { clock, wheel, limits, accept } = this.#options;
+    let endpoint = headerOf(headers, ENDPOINT) ?? headerOf(headers, METHOD);
+    if (headerOf(headers, TOPIC) !== undefined && endpoint === undefined) {
+      throw new MuonError("unimplemented", "events are taken by the broker, not on the calls' way", {
+        id: "muon.mucp",
+      });
+    }
+    if (isStream(headers)) throw unimplementedStream(endpoint ?? "the endpoint");
+    let contentType = essence(headers.get("content-type")) || JSON_TYPE;
+    if (
+      PROTOBUF.test(contentType) || (endpoint === undefined && contentType === "application/octet-stream")
+    ) {
+      throw new MuonError(
+        "unimplemented",
+        `muon reads no protobuf (content type ${contentType}): call with ${JSON_TYPE}, in Go ` +
+          `client.NewClient(client.ContentType("${JSON_TYPE}"))`,
+        { id: "muon.mucp", notRun: true },
+      );
+    }
+    let body = await readBody(request, limits.maxMessage, "input");
+    if (endpoint === undefined || contentType === JSON_RPC) {
+      const call = readCall(body);
+      endpoint ??= call.method;
+      body = call.input;
+      contentType = JSON_TYPE;
+      reply.envelope = call.id;
+    }
+    const timeout = timeoutOf(headers.get(TIMEOUT));
+    const head = {
+      service: fromHeader(headerOf(headers, SERVICE) ?? ""),
+      endpoint: fromHeader(endpoint),
+      metadata: readMetadata(headers, limits.maxMetadata),
+      contentType,
+      timeout,
+      idempotent: false,
+    };
+    const { promise, resolve } = Promise.withResolvers<Response>();
+    const answering: Answering = {
+      reply: (output, trailer) => resolve(reply.success(output, { contentType, trailer })),
+      fail: (error, trailer) => resolve(reply.failure(error, trailer)),
+    };
+    const deadline = timeout === 0 ? undefined : clock.now() + timeout;
+    const call = new InboundCall({ head, peer, body, deadline, gone: signal, answering });
+    if (deadline !== undefined) wheel.set(call, deadline);
+    accept(call);
+    const response = await promise;
+    wheel.cancel(call);
+    return response;
+  }
+}
+
+/** The answer to a request: always 200, as callers take any other status for a broken transport. */
+class Reply {
+  /** Id of a JSON-RPC call: then the answer goes in its envelope. */
+  envelope: string | undefined;
+  readonly #request: Headers;
+
+  constructor(request: Headers) {
+    this.#request = request;
+  }
+
+  success(
+    output: Uint8Array,
+    { contentType, trailer }: { readonly contentType: string; readonly trailer: Metadata },
+  ): Response {
+    const headers = this.#headers();
+    writeTrailer(headers, trailer);
+    let body = output;
+    if (this.envelope !== undefined) body = writeResult(this.envelope, output);
+    // Go Micro takes an empty body for JSON that was cut.
+    else if (output.length === 0 && contentType === JSON_TYPE) body = NO_INPUT;
+    headers["content-length"] = String(body.length);
+    return new Response(body as Uint8Array<ArrayBuffer>, { headers });
+  }
+
+  failure(error: MuonError, trailer: Metadata = Metadata.EMPTY): Response {
+    const headers = this.#headers();
+    writeTrailer(headers, trailer);
+    const written = writeError(error);
+    headers[ERROR] = written;
+    headers[`x-${ERROR}`] = written;
+    const body = this.envelope === undefined ? EMPTY : writeFailure(this.envelope, written);
+    headers["content-length"] = String(body.length);
+    return new Response(body.length === 0 ? null : body as Uint8Array<ArrayBuffer>, { headers });
+  }
+
+  /** What of the request comes back, as Go Micro's own answers have it. */
+  #headers(): Record<string, string> {
+    const headers: Record<string, string> = {
+      "content-type": this.#request.get("content-type") ?? JSON_TYPE,
+    };
+    for (const name of [ID, SERVICE, METHOD, ENDPOINT]) {
+      const value = this.#request.get(name);
+      if (value !== null) headers[name] = value;
+    }
+    return headers;
+  }
+}
+
+/**
+ * Whether a message is part of a Go Micro stream: there the stream's id is that of the call, and its end is an error
+ * `EOS`. A unary call may name a stream, too, as muon's do.
+ */
+function isStream(headers: Headers): boolean {
+  if (headerOf(headers, ERROR) !== undefined) return true;
+  const stream = headerOf(headers, STREAM);
+  return stream !== undefined && stream === headerOf(headers, ID);
+}
+
+/** Nanoseconds as whole ms; 0 where there is no timeout, or something else under its name. */
+function timeoutOf(nanoseconds: string | null): number {
+  if (nanoseconds === null || !/^\d{1,18}$/.test(nanoseconds)) return 0;
+  return Math.ceil(Number(nanoseconds) / 1e6);
+}
+
+/** A content type without its parameters. */
+function essence(contentType: string | null): string {
+  return contentType === null ? "" : contentType.split(";", 1)[0]!.trim().toLowerCase();
+}

@@ -1,0 +1,346 @@
+/**
+ * muon and Go Micro v5.12.0, the real one, call each other and publish to each other. Their registries are carried
+ * from one to the other by hand: finding each other is a registry's test.
+ */
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import { z } from "zod";
+import {
+  connect,
+  type Context,
+  createService,
+  type Mesh,
+  Method,
+  MuonError,
+  Service,
+  type Service as MuonService,
+  type ServiceRecord,
+  SILENT,
+  Subscribe,
+} from "../../mod.ts";
+import { buildGo, GoPeer, withoutGo } from "./go.ts";
+
+const Name = z.object({ name: z.string() });
+const Hello = z.object({ msg: z.string(), left: z.number(), metadata: z.record(z.string(), z.string()) });
+
+interface Error {
+  readonly id: string;
+  readonly code: number;
+  readonly detail: string;
+}
+interface Answer {
+  readonly output?: {
+    readonly msg: string;
+    readonly metadata?: Record<string, string>;
+    readonly left?: number;
+  };
+  readonly error?: Error;
+  readonly record: ServiceRecord;
+  readonly failed: number;
+}
+
+const heard: { readonly topic: string; readonly event: unknown; readonly note: string | undefined }[] = [];
+let listening = () => {};
+
+@Service("muon.greeter", { handler: "Greeter" })
+class Greeter {
+  readonly aborted = Promise.withResolvers<string>();
+
+  @Method({ input: Name, output: Hello })
+  hello({ name }: { name: string }, ctx: Context) {
+    return {
+      msg: `Hello ${name}`,
+      left: Math.round(ctx.remaining()),
+      metadata: Object.fromEntries(ctx.metadata),
+    };
+  }
+
+  @Method()
+  nothing() {}
+
+  @Method({ input: Name })
+  missing({ name }: { name: string }) {
+    throw new MuonError("not_found", `nobody is called ${name}`, { id: "acme.greeter" });
+  }
+
+  @Method()
+  plain() {
+    throw new Error("no größer €\r\nline");
+  }
+
+  @Method()
+  async hang(_: void, ctx: Context) {
+    await new Promise((resolve) => ctx.signal.addEventListener("abort", resolve));
+    this.aborted.resolve((ctx.signal.reason as MuonError).status);
+  }
+
+  @Method({ output: z.number() })
+  async *count() {
+    yield 1;
+    yield 2;
+  }
+
+  @Subscribe("t.muon", { input: Name })
+  broadcast(event: { name: string }, ctx: Context) {
+    heard.push({ topic: "t.muon", event, note: ctx.metadata.get("x-note") });
+    listening();
+  }
+
+  @Subscribe("t.queue", { input: Name, queue: "workers" })
+  queued(event: { name: string }) {
+    heard.push({ topic: "t.queue", event, note: undefined });
+    listening();
+  }
+}
+
+/** Go's greeter, as muon's callers may declare it. */
+interface GoGreeter {
+  hello(input: { name: string }): { msg: string; metadata: Record<string, string>; left: number };
+  missing(input: { name: string }): void;
+  plain(input: { name: string }): void;
+  slow(input: { millis: number }): { msg: string };
+  count(): AsyncIterable<{ msg: string }>;
+}
+
+describe("Go Micro v5.12.0", { skip: withoutGo }, () => {
+  const greeter = new Greeter();
+  let go: GoPeer;
+  let service: MuonService;
+  let mesh: Mesh;
+
+  before(async () => {
+    go = new GoPeer(buildGo("tests/interop/go"));
+    service = createService({ registry: "memory", log: SILENT }).handle(greeter);
+    await service.start();
+    mesh = await connect({ registry: "memory", log: SILENT });
+    const { record } = await go.do<Answer>({ do: "serve" });
+    // As it came, nulls and all.
+    await mesh.registry.register(record, { ttl: 600_000 });
+    for (const name of ["muon.greeter", "micro.http.broker"]) {
+      for (const own of await mesh.registry.getService(name)) {
+        await go.do({ do: "register", record: own });
+      }
+    }
+  }, { timeout: 110_000 });
+
+  after(async () => {
+    await mesh?.[Symbol.asyncDispose]();
+    await service?.stop();
+    await go?.[Symbol.asyncDispose]();
+  });
+
+  const callMuon = (endpoint: string, input: unknown = {}, more: object = {}) =>
+    go.do<Answer>({ do: "call", service: "muon.greeter", endpoint, input, ...more });
+  const callGo = () => mesh.client<GoGreeter>("go.greeter");
+
+  describe("its client", () => {
+    test("finds a node that says mucp, and calls it", async () => {
+      const [record] = await mesh.registry.getService("muon.greeter");
+      const { metadata } = record!.nodes[0]!;
+      assert.equal(metadata.protocol, "mucp");
+      assert.ok(metadata.muon!.split(",").includes("mucp"), metadata.muon);
+      const { output, error } = await callMuon("Greeter.Hello", { name: "größer" }, {
+        metadata: { "X-Note": "grüß € dich", "Micro-From-Service": "go.tests" },
+      });
+      assert.equal(error, undefined);
+      assert.equal(output!.msg, "Hello größer");
+      assert.deepEqual(output!.metadata, { "x-note": "grüß € dich", "micro-from-service": "go.tests" });
+    });
+
+    test("sends its deadline along, and gives up at it", async () => {
+      const { output } = await callMuon("Greeter.Hello", { name: "x" }, { timeout: 2_000 });
+      assert.ok(output!.left! > 0 && output!.left! <= 2_000, String(output!.left));
+      const { error } = await callMuon("Greeter.Hang", {}, { timeout: 50 });
+      // Its own timer and muon's answer come at the same time.
+      assert.equal(error!.code, 408);
+      assert.match(await greeter.aborted.promise, /^(deadline_exceeded|canceled)$/);
+    });
+
+    test("gets an answer that has no value", async () => {
+      assert.deepEqual((await callMuon("Greeter.Nothing")).output, {});
+    });
+
+    test("reads errors: of the handler, of the schema, of what is not there", async () => {
+      assert.deepEqual((await callMuon("Greeter.Missing", { name: "Jörg" })).error, {
+        id: "acme.greeter",
+        code: 404,
+        detail: "nobody is called Jörg",
+        status: "not_found",
+      });
+      const plain = (await callMuon("Greeter.Plain")).error!;
+      assert.deepEqual([plain.id, plain.code, plain.detail], ["muon.greeter", 500, "no größer €\r\nline"]);
+      const wrong = (await callMuon("Greeter.Hello", { name: 7 })).error!;
+      assert.equal(wrong.code, 400);
+      assert.match(wrong.detail, /name/);
+      const unknown = (await callMuon("Greeter.Nope")).error!;
+      assert.equal(unknown.code, 404);
+      assert.match(unknown.detail, /Greeter\.Nope/);
+    });
+
+    test("is told what is not carried: streams, protobuf", async () => {
+      const stream = (await go.do<Answer>({
+        do: "stream",
+        service: "muon.greeter",
+        endpoint: "Greeter.Count",
+        input: {},
+      })).error!;
+      assert.equal(stream.code, 501);
+      assert.match(stream.detail, /Greeter\.Count streams/);
+      const unary = (await callMuon("Greeter.Count")).error!;
+      assert.equal(unary.code, 501);
+      // What Go sends as protobuf without a protobuf type fails on its side; raw bytes do not.
+      const raw = await callMuon("Greeter.Hello", {}, { contentType: "application/grpc+json" });
+      assert.equal(raw.error!.code, 501);
+      assert.match(raw.error!.detail, /application\/json/);
+    });
+
+    test("of the first generation, for which a node says no protocol, calls in JSON-RPC", async () => {
+      const [record] = await mesh.registry.getService("muon.greeter");
+      const { protocol: _, ...metadata } = record!.nodes[0]!.metadata;
+      const nodes = [{ ...record!.nodes[0]!, id: "old", metadata }];
+      await go.do({ do: "register", record: { ...record!, name: "old.greeter", nodes } });
+      // The name is another one's, as with a proxy: without a service here that has it, it is an error.
+      const { error } = await go.do<Answer>({
+        do: "call",
+        service: "old.greeter",
+        endpoint: "Greeter.Hello",
+        input: { name: "x" },
+      });
+      assert.equal(error!.code, 404);
+      assert.match(error!.detail, /old\.greeter/);
+      await go.do({ do: "deregister", record: record! });
+      await go.do({ do: "register", record: { ...record!, nodes } });
+      const { output } = await callMuon("Greeter.Hello", { name: "<ß>" });
+      assert.equal(output!.msg, "Hello <ß>");
+      const missing = (await callMuon("Greeter.Missing", { name: "x" })).error!;
+      assert.equal(missing.code, 404);
+      await go.do({ do: "deregister", record: { ...record!, nodes } });
+      await go.do({ do: "register", record: record! });
+    });
+
+    test("makes thousands of calls, 64 at a time, each with its own answer", async () => {
+      const { failed, error } = await callMuon("Greeter.Hello", {}, { count: 4_000, parallel: 64 });
+      assert.deepEqual({ failed, error }, { failed: 0, error: undefined });
+    });
+  });
+
+  describe("its server", () => {
+    test("is called by a typed client, which knows it from its record", async () => {
+      const { msg, metadata, left } = await callGo().hello({ name: "größer" }, {
+        metadata: { "x-note": "grüß € dich" },
+        timeout: 3_000,
+      });
+      assert.equal(msg, "Hello größer");
+      assert.equal(metadata["X-Note"], "grüß € dich");
+      assert.equal(metadata["Content-Type"], "application/json");
+      assert.equal(metadata["Micro-Service"], "go.greeter");
+      assert.ok(left > 0 && left <= 3_000, String(left));
+    });
+
+    test("is called by address, by scheme and by option", async () => {
+      const [record] = await mesh.registry.getService("go.greeter");
+      const at = record!.nodes[0]!.address;
+      const input = { name: "x" };
+      for (const options of [{ address: `mucp://${at}` }, { address: at, transport: "mucp" }]) {
+        const { msg } = await mesh.call<{ msg: string }>("go.greeter", "Greeter.Hello", input, options);
+        assert.equal(msg, "Hello x");
+      }
+    });
+
+    test("gives errors: of the handler, plain ones, of what is not there", async () => {
+      await assert.rejects(() => callGo().missing({ name: "Jörg" }), {
+        status: "not_found",
+        code: 404,
+        id: "acme.greeter",
+        detail: "nobody is called Jörg",
+      });
+      await assert.rejects(() => callGo().plain({ name: "größer €" }), {
+        status: "internal",
+        code: 500,
+        id: "go.greeter",
+        detail: "no größer €",
+      });
+      await assert.rejects(mesh.call("go.greeter", "Greeter.Nope"), {
+        status: "not_found",
+        detail: "rpc: can't find method Nope",
+      });
+      await assert.rejects(
+        mesh.call("go.greeter", "Greeter.Hello", { name: "x" }, { contentType: "application/cbor" }),
+        {
+          status: "invalid_argument",
+          detail: /unsupported Content-Type/i,
+        },
+      );
+    });
+
+    test("is too late for a deadline, and its late answer is nobody else's", async () => {
+      await assert.rejects(() => callGo().slow({ millis: 300 }, { timeout: 50 }), {
+        status: "deadline_exceeded",
+      });
+      const controller = new AbortController();
+      const canceled = callGo().slow({ millis: 300 }, { signal: controller.signal });
+      setTimeout(() => controller.abort(), 20);
+      await assert.rejects(() => canceled, { status: "canceled" });
+      assert.equal((await callGo().slow({ millis: 1 })).msg, "at last");
+      for (let n = 0; n < 50; n++) assert.equal((await callGo().hello({ name: `${n}` })).msg, `Hello ${n}`);
+    });
+
+    test("streams, which muon does not take over HTTP: the call fails before it is sent", async () => {
+      await assert.rejects(async () => {
+        for await (const _ of callGo().count());
+      }, { status: "unimplemented", detail: /Greeter\.Count streams/ });
+      await assert.rejects(
+        async () => await mesh.call("go.greeter", "Greeter.Hello", (async function* () {})()),
+        { status: "unimplemented" },
+      );
+    });
+
+    test("answers thousands of calls, 64 at a time, each with its own answer", async () => {
+      const client = callGo();
+      let next = 0;
+      const worker = async () => {
+        while (next < 4_000) {
+          const name = String(next++);
+          assert.equal((await client.hello({ name })).msg, `Hello ${name}`);
+        }
+      };
+      await Promise.all(Array.from({ length: 64 }, worker));
+    });
+  });
+
+  describe("its HTTP broker", () => {
+    test("publishes to muon's subscribers: to all, and to one of a queue", async () => {
+      const events = (count: number) =>
+        new Promise<void>((resolve) => {
+          listening = () => heard.length >= count && resolve();
+          listening();
+        });
+      await go.do({
+        do: "publish",
+        topic: "t.muon",
+        input: { name: "größer" },
+        metadata: { "X-Note": "from Go" },
+      });
+      await go.do({ do: "publish", topic: "t.queue", input: { name: "one" } });
+      await events(2);
+      assert.deepEqual(heard.toSorted((a, b) => a.topic < b.topic ? -1 : 1), [
+        { topic: "t.muon", event: { name: "größer" }, note: "from Go" },
+        { topic: "t.queue", event: { name: "one" }, note: undefined },
+      ]);
+    });
+
+    test("hears what muon publishes", async () => {
+      const { record } = await go.do<Answer>({ do: "subscribe", topic: "t.go" });
+      await mesh.registry.register(record, { ttl: 600_000 });
+      const heardByGo = go.event<{ topic: string; header: Record<string, string>; body: unknown }>();
+      const publish = () => mesh.publish("t.go", { name: "größer" }, { metadata: { "x-note": "grüß" } });
+      // The broker hears of subscribers from a watch.
+      while ((await publish()).accepted === 0) await new Promise((resolve) => setTimeout(resolve, 1));
+      const { topic, header, body } = await heardByGo;
+      assert.deepEqual([topic, body], ["t.go", { name: "größer" }]);
+      assert.equal(header["Content-Type"], "application/json");
+      assert.equal(header["Micro-Topic"], "t.go");
+      assert.equal(header["x-note"], "grüß");
+    });
+  });
+});
