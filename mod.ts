@@ -27,6 +27,7 @@ import type { Runnable } from "./decorators/types.ts";
 import { assembler } from "./preset.ts";
 import { connectMesh, type Mesh } from "./runtime/service/mesh.ts";
 import type { MeshOptions, ServiceOptions } from "./runtime/service/options.ts";
+import type { OwnFlags } from "./runtime/service/own_flags.ts";
 import { type Service as ServiceInterface, ServiceCore } from "./runtime/service/service.ts";
 
 /**
@@ -59,7 +60,9 @@ export function connect(options: MeshOptions = {}): Promise<Mesh> {
  * await service.stop();
  * ```
  */
-export function createService(options: ServiceOptions = {}): Service {
+export function createService<const F extends OwnFlags = Record<never, never>>(
+  options: ServiceOptions<F> = {},
+): Service {
   return new ServiceCore(assembler, options);
 }
 
@@ -127,7 +130,9 @@ export {
 export type { Handler, Interceptor, Invocation } from "./runtime/interceptor.ts";
 export { Metadata, type MetadataInit } from "./runtime/metadata.ts";
 export type { Mesh } from "./runtime/service/mesh.ts";
-export type { MeshOptions, ServiceOptions } from "./runtime/service/options.ts";
+export type { Hook, MeshOptions, MeshTls, ServiceOptions, ServiceTls } from "./runtime/service/options.ts";
+export type { ActionContext, OwnFlag, OwnFlags, OwnFlagValues } from "./runtime/service/own_flags.ts";
+export type { App, FetchApp, RouteEnv, Routes } from "./runtime/service/routes.ts";
 export type { SubscribeToOptions } from "./runtime/service/service.ts";
 export type { AnySchema, StandardSchemaV1 } from "./runtime/schema.ts";
 export type { Description, Health, Stats } from "./runtime/server/debug.ts";
@@ -139,7 +144,16 @@ export {
   type Limits,
   type PolicyProvider,
 } from "./runtime/policy.ts";
-export { lineLogger, type LogFields, type Logger, type LogLevel, SILENT } from "./runtime/log.ts";
+export {
+  jsonLogger,
+  lineLogger,
+  type LogFields,
+  type LogFormat,
+  type Logger,
+  type LoggerOptions,
+  type LogLevel,
+  SILENT,
+} from "./runtime/log.ts";
 
 // For those who bring an implementation of their own, or test one.
 export type {

@@ -14,7 +14,7 @@ import { raw } from "./runtime/codec/raw.ts";
 import { scan } from "./decorators/scan.ts";
 import type { Clock } from "./runtime/clock.ts";
 import type { Protocol } from "./runtime/host.ts";
-import { lineLogger, type Logger } from "./runtime/log.ts";
+import { type Logger, machineLogger } from "./runtime/log.ts";
 import type { System } from "./runtime/platform.ts";
 import { LIMITS, type Limits } from "./runtime/policy.ts";
 import { createFileRegistry } from "./runtime/registry/file/file.ts";
@@ -28,9 +28,9 @@ import { createSelector } from "./runtime/selector/registry_selector.ts";
 import { createRoundRobin } from "./runtime/selector/roundrobin.ts";
 import type { Strategy } from "./runtime/selector/selector.ts";
 import type { Advertised, Assembler, Components } from "./runtime/service/components.ts";
+import { didYouMean } from "./runtime/service/nearest.ts";
 import type { MeshOptions } from "./runtime/service/options.ts";
 import { createMemoryTransport, MemoryNetwork } from "./runtime/transport/memory/memory.ts";
-import { createMucpTransport } from "./runtime/transport/mucp/mucp.ts";
 import type { Transport } from "./runtime/transport/transport.ts";
 import { createWsTransport } from "./runtime/transport/ws/ws.ts";
 
@@ -38,7 +38,19 @@ import { createWsTransport } from "./runtime/transport/ws/ws.ts";
  * Chooses for `connect`, `createService` and `run`. Whatever is made here is made when it is first wanted: importing
  * muon opens nothing, starts nothing and listens nowhere.
  */
-export const assembler: Assembler = { system, assemble, scan };
+export const assembler: Assembler = {
+  system,
+  assemble,
+  scan,
+  get names() {
+    return {
+      registry: Object.keys(REGISTRIES),
+      broker: Object.keys(BROKERS),
+      transport: Object.keys(TRANSPORTS),
+      selector: Object.keys(STRATEGIES),
+    };
+  },
+};
 
 /** What services and meshes in memory share, so that those of one process find each other: one set a clock. */
 interface Shared {
@@ -125,12 +137,8 @@ const BROKERS: Readonly<Record<string, (making: Making, registry: Registry) => M
   }),
 };
 
-/** The transports that share a service's port, in the order in which callers prefer them. */
-const ON_THE_PORT: readonly string[] = ["ws", "mucp"];
-
 const TRANSPORTS: Readonly<Record<string, (making: Making) => Transport>> = {
-  mucp: ({ system, limits }) => createMucpTransport({ system, limits }),
-  ws: ({ system, limits }) => createWsTransport({ system, limits }),
+  ws: ({ system, limits, options }) => createWsTransport({ system, limits, tls: options.tls }),
   memory: ({ system, limits }) =>
     createMemoryTransport({ system, limits, network: sharedBy(system).network }),
 };
@@ -146,7 +154,8 @@ function assemble(
   context: { readonly system: System; readonly advertised: Advertised },
 ): Components {
   const { system } = context;
-  const log = options.log ?? lineLogger((line) => system.platform.writeError(line));
+  const log = options.log ??
+    machineLogger(system, { level: options.logLevel, format: options.logFormat });
   const limits = { ...LIMITS, ...options.limits };
   const making: Making = { ...context, options, log, limits };
   const owned: AsyncDisposable[] = [];
@@ -154,7 +163,7 @@ function assemble(
   const registry = choose("registry", options.registry ?? "file", REGISTRIES, making);
   const strategy = choose("selector", options.selector ?? "random", STRATEGIES, making);
   const selector = createSelector({ system, registry, strategy, log, filters: options.filters ?? [] });
-  const transports = transportsOf(options.transport ?? "ws", making);
+  const transport = choose("transport", options.transport ?? "ws", TRANSPORTS, making);
 
   const chosen = options.broker ?? "http";
   let broker: MadeBroker;
@@ -172,20 +181,12 @@ function assemble(
     log,
     registry,
     selector,
-    transports,
+    transports: [transport],
     broker: broker.broker,
     brokerProtocol: broker.protocol,
     codecs: new Codecs([cbor({ maxDepth: limits.maxDepth }), json({ maxDepth: limits.maxDepth }), raw()]),
     owned,
   };
-}
-
-/** The transport that was chosen; if it shares the port, the others that do are served and spoken beside it. */
-function transportsOf(choice: string | Transport, making: Making): readonly Transport[] {
-  const chosen = choose("transport", choice, TRANSPORTS, making);
-  if (typeof choice !== "string" || !ON_THE_PORT.includes(choice)) return [chosen];
-  const others = ON_THE_PORT.filter((name) => name !== choice);
-  return [chosen, ...others.map((name) => TRANSPORTS[name]!(making))];
 }
 
 function choose<T extends object>(
@@ -199,9 +200,10 @@ function choose<T extends object>(
 
 function named<M>(what: string, name: string, makers: Readonly<Record<string, M>>): M {
   if (Object.hasOwn(makers, name)) return makers[name]!;
+  const names = Object.keys(makers);
   throw new TypeError(
     `Unknown ${what} "${name}" (--${what}, MICRO_${what.toUpperCase()} or the option ${what}); there is ${
-      Object.keys(makers).join(", ")
-    }`,
+      names.join(", ")
+    }${didYouMean(name, names)}`,
   );
 }

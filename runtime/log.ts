@@ -4,8 +4,14 @@
  * @module
  */
 
+import { isoTime } from "./iso_time.ts";
+import type { System } from "./platform.ts";
+
 /** How much a line matters. */
 export type LogLevel = "debug" | "info" | "warn" | "error";
+
+/** How lines are written: `text` for people, `json` one object a line. */
+export type LogFormat = "text" | "json";
 
 /** What goes with a line: anything JSON can carry; an Error is written with its message and stack. */
 export type LogFields = Readonly<Record<string, unknown>>;
@@ -31,18 +37,36 @@ export interface Logger {
   with(fields: LogFields): Logger;
 }
 
-const LEVELS: readonly LogLevel[] = ["debug", "info", "warn", "error"];
+/** The levels, the least first. */
+export const LOG_LEVELS: readonly LogLevel[] = ["debug", "info", "warn", "error"];
+/** The formats. */
+export const LOG_FORMATS: readonly LogFormat[] = ["text", "json"];
+
 const SECRET = /(?:password|passwd|secret|token|authorization|cookie|api[-_]?key|private[-_]?key)/i;
 const BARE = /^[^\s"=\p{C}]+$/u;
 // Line breaks would forge a second line, and escape sequences would steer the terminal.
 const UNPRINTABLE = /[\p{Cc}\p{Zl}\p{Zp}]+/gu;
+const URL_PASSWORD = /(\w:\/\/[^\s/:@]*:)[^\s/@]+(?=@)/g;
+const CREDENTIALS = /\b(Bearer|Basic)\s+[\w.~+/=-]{8,}/gi;
+
+/** What stands for a secret. */
+const REDACTED = "[redacted]";
+
+/** Options of {@link lineLogger} and {@link jsonLogger}. */
+export interface LoggerOptions {
+  /** Least that is written. @default {"info"} */
+  readonly level?: LogLevel | undefined;
+  /** Go with every line. @default {{}} */
+  readonly fields?: LogFields;
+  /** The time, in ms since the epoch, to begin a line with. @default {none: lines have no time} */
+  readonly now?: () => number;
+}
 
 /**
  * A logger that writes one line each: level, message, `key=value`. The values of keys that sound like a secret
- * (`token`, `password`, `authorization` …) are written as `[redacted]`.
+ * (`token`, `password`, `authorization` …) are written as `[redacted]`, and so are passwords in addresses.
  *
  * @param write Takes a line, its newline included.
- * @param options `level`: the least that is written. @default {level: "info"}
  *
  * @example
  * ```ts
@@ -50,29 +74,62 @@ const UNPRINTABLE = /[\p{Cc}\p{Zl}\p{Zp}]+/gu;
  * // warn  registry away registry=file
  * ```
  */
-export function lineLogger(
-  write: (line: string) => void,
-  options: { readonly level?: LogLevel; readonly fields?: LogFields } = {},
+export function lineLogger(write: (line: string) => void, options: LoggerOptions = {}): Logger {
+  return logger(options, (level, message, fields) => {
+    // The time of day, in UTC: people read these lines as they come.
+    const time = options.now === undefined ? "" : `${isoTime(options.now()).slice(11)} `;
+    let line = `${time}${level.padEnd(5)} ${redact(message)}`;
+    for (const [key, value] of Object.entries(fields)) {
+      if (value !== undefined) line += ` ${key}=${SECRET.test(key) ? REDACTED : show(value)}`;
+    }
+    write(`${line.replaceAll(UNPRINTABLE, " ")}\n`);
+  });
+}
+
+/**
+ * A logger that writes one JSON object a line: `time` (ISO 8601, UTC), `level`, `message`, then the fields; one whose
+ * name is taken gets a `_` behind it. Secrets are left out as by {@link lineLogger}.
+ *
+ * @param write Takes a line, its newline included.
+ *
+ * @example
+ * ```ts
+ * jsonLogger((line) => platform.writeError(line)).warn("registry away", { registry: "file" });
+ * // {"level":"warn","message":"registry away","registry":"file"}
+ * ```
+ */
+export function jsonLogger(write: (line: string) => void, options: LoggerOptions = {}): Logger {
+  return logger(options, (level, message, fields) => {
+    const head: Record<string, unknown> = options.now === undefined
+      ? { level, message: redact(message) }
+      : { time: isoTime(options.now()), level, message: redact(message) };
+    const line: Record<string, unknown> = { ...head };
+    for (const [key, value] of Object.entries(fields)) {
+      line[Object.hasOwn(head, key) ? `${key}_` : key] = SECRET.test(key) ? REDACTED : value;
+    }
+    write(`${stringify(line) ?? stringify(flat(line))}\n`);
+  });
+}
+
+/**
+ * The logger of a machine: on stderr, with the time, in people's form if that is a terminal, else as JSON.
+ *
+ * @param system Whose stderr and whose time.
+ * @param options What was chosen.
+ *
+ * @example
+ * ```ts
+ * machineLogger(system, { level: "debug" }).debug("dialled", { address: "127.0.0.1:8080" });
+ * ```
+ */
+export function machineLogger(
+  { clock, platform }: Pick<System, "clock" | "platform">,
+  options: { readonly level?: LogLevel | undefined; readonly format?: LogFormat | undefined } = {},
 ): Logger {
-  const least = LEVELS.indexOf(options.level ?? "info");
-  const base = options.fields ?? {};
-  const at = (level: LogLevel) => {
-    if (LEVELS.indexOf(level) < least) return () => {};
-    return (message: string, fields?: LogFields) => {
-      let line = `${level.padEnd(5)} ${message}`;
-      for (const [key, value] of Object.entries({ ...base, ...fields })) {
-        if (value !== undefined) line += ` ${key}=${SECRET.test(key) ? "[redacted]" : show(value)}`;
-      }
-      write(`${line.replaceAll(UNPRINTABLE, " ")}\n`);
-    };
-  };
-  return {
-    debug: at("debug"),
-    info: at("info"),
-    warn: at("warn"),
-    error: at("error"),
-    with: (fields) => lineLogger(write, { ...options, fields: { ...base, ...fields } }),
-  };
+  const format = options.format ?? (platform.isTerminal ? "text" : "json");
+  const write = (line: string) => platform.writeError(line);
+  const all = { level: options.level, now: () => clock.wall() };
+  return format === "json" ? jsonLogger(write, all) : lineLogger(write, all);
 }
 
 /** A logger that says nothing. */
@@ -84,12 +141,72 @@ export const SILENT: Logger = {
   with: () => SILENT,
 };
 
+/**
+ * A text without the secrets that can be told from it alone: passwords in addresses, `Bearer` and `Basic` credentials.
+ *
+ * @example
+ * ```ts
+ * redact("nats://user:hunter2@10.0.0.1:4222"); // "nats://user:[redacted]@10.0.0.1:4222"
+ * ```
+ */
+export function redact(text: string): string {
+  return text.replaceAll(URL_PASSWORD, `$1${REDACTED}`).replaceAll(CREDENTIALS, `$1 ${REDACTED}`);
+}
+
+function logger(
+  options: LoggerOptions,
+  write: (level: LogLevel, message: string, fields: LogFields) => void,
+): Logger {
+  const least = LOG_LEVELS.indexOf(options.level ?? "info");
+  const made = (base: LogFields): Logger => {
+    const at = (level: LogLevel) => {
+      if (LOG_LEVELS.indexOf(level) < least) return () => {};
+      return (message: string, fields?: LogFields) => write(level, message, { ...base, ...fields });
+    };
+    return {
+      debug: at("debug"),
+      info: at("info"),
+      warn: at("warn"),
+      error: at("error"),
+      with: (fields) => made({ ...base, ...fields }),
+    };
+  };
+  return made(options.fields ?? {});
+}
+
 function show(value: unknown): string {
-  if (value instanceof Error) return JSON.stringify(value.stack ?? value.message);
-  if (typeof value === "string") return BARE.test(value) ? value : JSON.stringify(value);
-  try {
-    return JSON.stringify(value, (key, inner) => SECRET.test(key) ? "[redacted]" : inner) ?? String(value);
-  } catch {
-    return String(value);
+  if (value instanceof Error) return JSON.stringify(redact(value.stack ?? value.message));
+  if (typeof value === "string") {
+    const shown = redact(value);
+    return BARE.test(shown) ? shown : JSON.stringify(shown);
   }
+  if (typeof value === "bigint") return value.toString();
+  return stringify(value) ?? String(value);
+}
+
+/** JSON without secrets; `undefined` if JSON cannot carry the value: it is a ring, or too deep. */
+function stringify(value: unknown): string | undefined {
+  try {
+    return JSON.stringify(value, (key, inner) => {
+      if (key !== "" && SECRET.test(key)) return REDACTED;
+      if (typeof inner === "string") return redact(inner);
+      if (typeof inner === "bigint") return inner.toString();
+      return inner instanceof Error ? errorFields(inner) : inner;
+    });
+  } catch {
+    return undefined;
+  }
+}
+
+function errorFields(error: Error): Record<string, unknown> {
+  const { name, message, stack, cause } = error;
+  const { status, code } = error as { status?: unknown; code?: unknown };
+  return { name, message, status, code, stack, cause };
+}
+
+/** The same with what JSON cannot carry as text. */
+function flat(line: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(line).map(([key, value]) => [key, stringify(value) === undefined ? String(value) : value]),
+  );
 }

@@ -151,6 +151,8 @@ export interface Platform {
   env(name: string): string | undefined;
   /** Reads a command line, strictly: an unknown flag, or a value that is missing, throws a TypeError that names it. */
   parseArgs(args: readonly string[], flags: Readonly<Record<string, FlagSpec>>): ParsedArgs;
+  /** Writes to stdout: what was asked for, as `--help` does. */
+  write(text: string): void;
   /** Writes to stderr. */
   writeError(text: string): void;
   /** Calls back at each such signal, until disposed. While one is listened for, it does not end the process. */

@@ -129,6 +129,10 @@ export class VirtualPlatform implements Platform {
     return parseVirtualArgs(args, flags);
   }
 
+  write(text: string): void {
+    this.stdout += text;
+  }
+
   writeError(text: string): void {
     this.stderr += text;
   }

@@ -67,6 +67,9 @@ function machinePlatform(own: Own, options: SystemOptions): Platform {
     datagrams,
     env: (name) => process.env[name],
     parseArgs,
+    write(text) {
+      process.stdout.write(text);
+    },
     writeError(text) {
       process.stderr.write(text);
     },

@@ -7,7 +7,7 @@
 import type { EndpointDefinition, ServiceDefinition } from "../definition.ts";
 import { RESERVED_HANDLER } from "../definition.ts";
 import { jsonSchema } from "../schema.ts";
-import type { ServiceEntry, TableEntry } from "./table.ts";
+import { newStats, type ServiceEntry, type TableEntry } from "./table.ts";
 
 /** What `Debug` says of the process. */
 export interface DebugInfo {
@@ -98,7 +98,7 @@ export function* debugEntries(service: ServiceEntry, info: DebugInfo): Iterable<
       definition: { name, member, kind: "unary", idempotent: true },
       service: service.definition,
       handle: answer,
-      stats: { requests: 0, errors: 0, inflight: 0 },
+      stats: newStats(),
     }];
   }
 }
@@ -108,10 +108,11 @@ function stats(service: ServiceEntry, info: DebugInfo): Stats {
   const total = { requests: 0, errors: 0, inflight: 0 };
   for (const [name, entry] of service.endpoints) {
     if (name.startsWith(`${RESERVED_HANDLER}.`)) continue;
-    endpoints[name] = { ...entry.stats };
-    total.requests += entry.stats.requests;
-    total.errors += entry.stats.errors;
-    total.inflight += entry.stats.inflight;
+    const { requests, errors, inflight } = entry.stats;
+    endpoints[name] = { requests, errors, inflight };
+    total.requests += requests;
+    total.errors += errors;
+    total.inflight += inflight;
   }
   const now = info.now();
   return {

@@ -38,6 +38,8 @@ export interface Server {
   readonly accept: Accept;
   /** The services it serves. */
   readonly services: readonly ServiceEntry[];
+  /** What `Debug` says of the process. */
+  readonly debug: DebugInfo;
   /**
    * Serves a service.
    *
@@ -57,9 +59,9 @@ export interface Server {
  * ```
  */
 export function createServer(options: ServerOptions): Server {
-  const { codecs, log } = options;
+  const { clock, codecs, log } = options;
   const services = new Map<string, ServiceEntry>();
-  const host: ServerCallHost = { clock: options.clock, outgoing: options.outgoing, log };
+  const host: ServerCallHost = { clock, outgoing: options.outgoing, log };
 
   function accept(call: Incoming): void {
     const { head } = call;
@@ -72,9 +74,32 @@ export function createServer(options: ServerOptions): Server {
     const { stats } = entry;
     stats.requests++;
     stats.inflight++;
+    const started = clock.now();
+    const { body } = call;
+    const { kind } = entry.definition;
+    if (body === undefined && kind === "unary") {
+      onlyItem(call, entry).then(
+        (item) => run(call, entry, { marshal, started, body: item }),
+        (error) => fail(call, entry, { error, started, context: undefined }),
+      );
+    } else {
+      run(call, entry, { marshal, started, body });
+    }
+  }
+
+  function run(
+    call: Incoming,
+    entry: TableEntry,
+    { marshal, started, body }: {
+      readonly marshal: Marshal;
+      readonly started: number;
+      readonly body: Uint8Array | undefined;
+    },
+  ): void {
+    const { head } = call;
     let context: ServerCall | undefined;
+    let output: unknown;
     try {
-      const { body } = call;
       context = new ServerCall(host, {
         definition: entry.service,
         endpoint: head.endpoint,
@@ -83,18 +108,18 @@ export function createServer(options: ServerOptions): Server {
         metadata: head.metadata,
         carrier: call,
       });
-      const output = entry.handle(context);
-      if (isPromise(output)) {
-        const bound = context;
-        output.then(
-          (value) => answer(call, entry, { marshal, context: bound, output: value }),
-          (error) => fail(call, entry, { error, context: bound }),
-        );
-      } else {
-        answer(call, entry, { marshal, context, output });
-      }
+      output = entry.handle(context);
     } catch (error) {
-      fail(call, entry, { error, context });
+      return fail(call, entry, { error, started, context });
+    }
+    if (isPromise(output)) {
+      const bound = context;
+      output.then(
+        (value) => answer(call, entry, { marshal, started, context: bound, output: value }),
+        (error) => fail(call, entry, { error, started, context: bound }),
+      );
+    } else {
+      answer(call, entry, { marshal, started, context, output });
     }
   }
 
@@ -112,54 +137,46 @@ export function createServer(options: ServerOptions): Server {
     return kind === "client" || kind === "bidi" ? single(value) : value;
   }
 
-  function answer(
-    call: Incoming,
-    entry: TableEntry,
-    { marshal, context, output }: {
-      readonly marshal: Marshal;
-      readonly context: ServerCall;
-      readonly output: unknown;
-    },
-  ): void {
+  function answer(call: Incoming, entry: TableEntry, answered: Answered): void {
+    const { marshal, started, context, output } = answered;
     if (isStream(output)) {
-      void stream(call, entry, { marshal, context, output });
+      void stream(call, entry, answered);
       return;
     }
     let body: Uint8Array;
     try {
       body = marshal.encode(output);
     } catch (error) {
-      return fail(call, entry, { error: unencodable(entry, error), context });
+      return fail(call, entry, { error: unencodable(entry, error), started, context });
     }
-    entry.stats.inflight--;
+    const { stats } = entry;
+    stats.inflight--;
+    // Its caller gave up before: to them it failed.
+    if (call.over) stats.errors++;
+    stats.latency.observe(clock.now() - started);
     call.reply(body, context.trailer);
   }
 
-  async function stream(
-    call: Incoming,
-    entry: TableEntry,
-    { marshal, context, output }: {
-      readonly marshal: Marshal;
-      readonly context: ServerCall;
-      readonly output: AsyncIterable<unknown>;
-    },
-  ): Promise<void> {
-    const items = output[Symbol.asyncIterator]();
+  async function stream(call: Incoming, entry: TableEntry, answered: Answered): Promise<void> {
+    const { marshal, started, context } = answered;
+    const { signal } = call;
+    let items: AsyncIterator<unknown> | undefined;
     let finished = false;
-    const stop = () => {
-      // A generator that waits for something of its own would never see that its caller is gone. What it throws when
-      // it is closed has nobody to go to but the log.
-      if (!finished) {
-        finished = true;
-        void Promise.resolve(items.return?.()).catch((error) =>
-          log.warn("stream failed while closing", { error })
-        );
+    // A generator that waits for something of its own would never see that its caller is gone. What it throws when
+    // it is closed has nobody to go to but the log.
+    const stop = async () => {
+      if (finished) return;
+      finished = true;
+      try {
+        await items?.return?.();
+      } catch (error) {
+        log.warn("stream failed while closing", { endpoint: entry.definition.name, error });
       }
     };
-    const { signal } = call;
     signal.addEventListener("abort", stop, { once: true });
-    if (signal.aborted) stop();
     try {
+      items = (answered.output as AsyncIterable<unknown>)[Symbol.asyncIterator]();
+      if (signal.aborted) void stop();
       while (!finished) {
         const { done, value } = await items.next();
         if (done || call.over) break;
@@ -173,13 +190,12 @@ export function createServer(options: ServerOptions): Server {
         if (credit !== undefined) await credit;
       }
       entry.stats.inflight--;
+      entry.stats.latency.observe(clock.now() - started);
       if (!call.over) call.end(context.trailer);
-      stop();
     } catch (error) {
-      fail(call, entry, { error, context });
-      stop();
+      fail(call, entry, { error, started, context });
     } finally {
-      finished = true;
+      void stop();
       signal.removeEventListener("abort", stop);
     }
   }
@@ -187,10 +203,16 @@ export function createServer(options: ServerOptions): Server {
   function fail(
     call: Incoming,
     entry: TableEntry,
-    { error, context }: { readonly error: unknown; readonly context: ServerCall | undefined },
+    { error, started, context }: {
+      readonly error: unknown;
+      readonly started: number;
+      readonly context: ServerCall | undefined;
+    },
   ): void {
-    entry.stats.inflight--;
-    entry.stats.errors++;
+    const { stats } = entry;
+    stats.inflight--;
+    stats.errors++;
+    stats.latency.observe(clock.now() - started);
     const failure = asReply(error, entry.service.name);
     if (failure.status === "internal") {
       log.error("handler failed", { service: entry.service.name, endpoint: entry.definition.name, error });
@@ -220,6 +242,7 @@ export function createServer(options: ServerOptions): Server {
 
   return {
     accept,
+    debug: options.debug,
     get services() {
       return [...services.values()];
     },
@@ -236,6 +259,30 @@ export function createServer(options: ServerOptions): Server {
       services.set(definition.name, all);
     },
   };
+}
+
+/** What a handler gave, and what is needed to send it. */
+interface Answered {
+  readonly marshal: Marshal;
+  readonly started: number;
+  readonly context: ServerCall;
+  readonly output: unknown;
+}
+
+/** The one item of an input stream, for a method that takes a single value. */
+async function onlyItem(call: Incoming, entry: TableEntry): Promise<Uint8Array> {
+  let only: Uint8Array | undefined;
+  for await (const item of call.messages) {
+    if (only !== undefined) throw notOne(entry, "several");
+    only = item;
+  }
+  if (only === undefined) throw notOne(entry, "none");
+  return only;
+}
+
+function notOne(entry: TableEntry, sent: string): MuonError {
+  const { name } = entry.definition;
+  return new MuonError("invalid_argument", `${name} takes one input, and the caller sent ${sent}`);
 }
 
 /** The items of an input stream, decoded. */

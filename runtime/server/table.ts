@@ -8,6 +8,7 @@ import { type Handler, intercept, type Interceptor, type Invocation } from "../i
 import type { EndpointDefinition, ServiceDefinition } from "../definition.ts";
 import { validate } from "../schema.ts";
 import type { Context } from "../context.ts";
+import { Latency } from "./latency.ts";
 
 /** Counts of one endpoint. */
 export interface EndpointStats {
@@ -17,6 +18,13 @@ export interface EndpointStats {
   errors: number;
   /** Calls that are not over. */
   inflight: number;
+  /** How long those took that are over. */
+  readonly latency: Latency;
+}
+
+/** Counts that begin at nothing. */
+export function newStats(): EndpointStats {
+  return { requests: 0, errors: 0, inflight: 0, latency: new Latency() };
 }
 
 /** One endpoint, ready to be called. */
@@ -69,7 +77,7 @@ export function serviceEntry(
       definition: endpoint,
       service: definition,
       handle: intercept(options.interceptors ?? [], checked(endpoint, method)),
-      stats: { requests: 0, errors: 0, inflight: 0 },
+      stats: newStats(),
     });
   }
   return { definition, endpoints };

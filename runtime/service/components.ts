@@ -45,8 +45,22 @@ export interface Advertised {
   readonly secure: boolean;
 }
 
+/** Names under which implementations are chosen. */
+export interface ImplementationNames {
+  /** Of `--registry`. */
+  readonly registry: readonly string[];
+  /** Of `--broker`. */
+  readonly broker: readonly string[];
+  /** Of `--transport`. */
+  readonly transport: readonly string[];
+  /** Of `--selector`. */
+  readonly selector: readonly string[];
+}
+
 /** Makes components of options: the preset, which is the one place where defaults are chosen. */
 export interface Assembler {
+  /** What there is to choose from, for `--help`. */
+  readonly names: ImplementationNames;
   /** The runtime's own system. */
   system(): Promise<System>;
   /**

@@ -1,194 +1,311 @@
 /**
- * Flags and the environment: `--server_name` and `MICRO_SERVER_NAME` say the same. A flag beats the environment,
- * which beats code.
+ * Flags, environment and file: `--server_name`, `MUON_SERVER_NAME`, `MICRO_SERVER_NAME` and `"server_name"` in the file
+ * that `--config_file` names say the same. A flag beats `MUON_*`, which beats `MICRO_*`, which beats the file, which
+ * beats code.
  *
  * @module
  */
 
+import { text } from "../bytes.ts";
 import type { FlagSpec, Platform } from "../platform.ts";
-import type { ServiceOptions } from "./options.ts";
+import { type CallPolicy, fixedPolicy, type PolicyProvider } from "../policy.ts";
+import { type Extra, type Flag, FLAGS } from "./flag_table.ts";
+import { type FlagKind, parseValue } from "./flag_values.ts";
+import { didYouMean } from "./nearest.ts";
+import type { MeshTls, ServiceOptions, ServiceTls } from "./options.ts";
+import type { OwnFlag, OwnFlags, OwnFlagValues } from "./own_flags.ts";
 
-interface Flag {
-  /** The option it sets. */
-  readonly option: keyof ServiceOptions | "tlsCert" | "tlsKey";
-  /** For `--help`. */
-  readonly help: string;
-  /** What its value must be. */
-  readonly kind: "text" | "boolean" | "milliseconds" | "pairs";
-  /** Whether `connect` reads it too. */
-  readonly mesh?: boolean;
+/** How {@link readSettings} reads. */
+export interface ReadOptions {
+  /** Whether the command line counts. */
+  readonly args: boolean;
+  /** `mesh` reads only what `connect` knows. */
+  readonly scope: "mesh" | "service";
+  /** Flags of the user's own. @default {{}} */
+  readonly own?: OwnFlags;
+  /** Whether words that are no flags are taken. @default {false: such a word is an error} */
+  readonly words?: boolean;
 }
 
-const FLAGS: Readonly<Record<string, Flag>> = {
-  server_name: { option: "name", kind: "text", help: "Name of the service" },
-  server_version: { option: "version", kind: "text", help: "Version of what has none of its own" },
-  server_id: { option: "id", kind: "text", help: "Id of this process. Made up if not given" },
-  server_metadata: {
-    option: "metadata",
-    kind: "pairs",
-    help: "key=value for the record; may be given again",
-  },
-  server_address: { option: "address", kind: "text", help: "host:port to listen on. 127.0.0.1:0" },
-  server_advertise: { option: "advertise", kind: "text", help: "host:port to put in the record instead" },
-  registry: { option: "registry", kind: "text", mesh: true, help: "Registry: file, memory" },
-  registry_address: {
-    option: "registryAddress",
-    kind: "text",
-    mesh: true,
-    help: "Its address; a directory for file",
-  },
-  broker: { option: "broker", kind: "text", mesh: true, help: "Broker: http, memory" },
-  broker_address: { option: "brokerAddress", kind: "text", mesh: true, help: "Its address" },
-  transport: { option: "transport", kind: "text", mesh: true, help: "Transport: ws, memory" },
-  transport_address: { option: "transportAddress", kind: "text", mesh: true, help: "Its address" },
-  selector: { option: "selector", kind: "text", mesh: true, help: "Selector: random, roundrobin, leastconn" },
-  register_ttl: { option: "registerTtl", kind: "milliseconds", help: "How long a record lives: 60s" },
-  register_interval: {
-    option: "registerInterval",
-    kind: "milliseconds",
-    help: "How often it is renewed: 20s",
-  },
-  tls_cert_file: { option: "tlsCert", kind: "text", help: "File with the certificate chain, PEM" },
-  tls_key_file: { option: "tlsKey", kind: "text", help: "File with its key, PEM" },
-  insecure: { option: "insecure", kind: "boolean", help: "Listen beyond loopback without TLS" },
-};
-
-/** What flags and environment said; files are named and not read yet. */
+/** What flags, environment and file said. */
 export interface Settings {
-  /** Options they set. */
+  /** Options they set; they beat those of code. */
   readonly options: ServiceOptions;
-  /** File with the certificate chain. */
-  readonly tlsCert?: string;
-  /** File with its key. */
-  readonly tlsKey?: string;
+  /** What they say of every call. */
+  readonly policy: Partial<Pick<CallPolicy, "timeout" | "retries">>;
+  /** Keys and certificates, read; `enabled` is `--enable_tls`. */
+  readonly tls: ServiceTls & { readonly enabled?: boolean };
+  /** Values of the user's own flags. */
+  readonly own: OwnFlagValues<OwnFlags>;
+  /** Words that are no flags. */
+  readonly words: readonly string[];
   /** Whether `--help` was asked for. */
   readonly help: boolean;
+  /** What was given and has no effect, and why: for the log. */
+  readonly notes: readonly string[];
+}
+
+/** A value as it was written, and where. */
+interface Given {
+  readonly values: readonly string[];
+  readonly from: string;
 }
 
 /**
- * Reads the environment and, where asked, the command line.
+ * Reads file, environment and, where asked, the command line.
  *
- * @param platform Has both.
- * @param options `args`: whether the command line counts. `scope`: `mesh` reads only what `connect` knows.
- * @throws {TypeError} That names the flag or variable and what it must be; an unknown flag is one, too.
+ * @param platform Has them.
+ * @throws {TypeError} That names the flag, variable or file and what it must be; an unknown flag is one, too.
  */
-export function readSettings(
-  platform: Platform,
-  options: { readonly args: boolean; readonly scope: "mesh" | "service" },
-): Settings {
-  const found: Record<string, unknown> = {};
+export async function readSettings(platform: Platform, options: ReadOptions): Promise<Settings> {
+  const own = options.own ?? {};
+  checkOwn(own);
+  const line = options.args ? parseLine(platform, options, own) : EMPTY_LINE;
+  const config = line.given.get("config_file") ?? fromEnvironment(platform, "config_file");
+  const file = config === undefined ? undefined : await readConfig(config, platform);
+
+  const found: Partial<Record<keyof ServiceOptions | Extra, unknown>> = {};
+  const origins: Partial<Record<keyof ServiceOptions | Extra, string>> = {};
+  const notes: string[] = [];
   for (const [name, flag] of Object.entries(FLAGS)) {
     if (options.scope === "mesh" && !flag.mesh) continue;
-    const variable = `MICRO_${name.toUpperCase()}`;
-    const value = platform.env(variable);
-    if (value === undefined || value === "") continue;
-    found[flag.option] = parse(flag, flag.kind === "pairs" ? value.split(",") : value, variable);
-  }
-  let help = false;
-  if (options.args) {
-    const values = flagsOf(platform);
-    help = values.help === true;
-    for (const [name, flag] of Object.entries(FLAGS)) {
-      const value = values[name];
-      if (value !== undefined) found[flag.option] = parse(flag, value, `--${name}`);
+    const given = line.given.get(name) ?? fromEnvironment(platform, name) ?? file?.get(name);
+    if (given === undefined) continue;
+    const value = parseValue(flag.kind, given.values, given.from);
+    if (flag.unused !== undefined) notes.push(`${given.from} has no effect: ${flag.unused}`);
+    else {
+      found[flag.sets] = value;
+      origins[flag.sets] = given.from;
     }
   }
-  const { tlsCert, tlsKey, ...rest } = found as { tlsCert?: string; tlsKey?: string };
+  const { tlsEnabled, tlsCertFile, tlsKeyFile, tlsCaFile, tlsClientCaFile, ...rest } = found;
+  const { timeout, retries, configFile: _, unused: __, ...plain } = rest;
+  if (timeout === 0) throw new TypeError(`${origins.timeout} must be more than 0`);
+  const pem = (path: unknown, flag: keyof typeof origins) =>
+    path === undefined ? undefined : readPem(String(path), { platform, from: origins[flag]! });
+  const [cert, key, ca, clientCa] = await Promise.all([
+    pem(tlsCertFile, "tlsCertFile"),
+    pem(tlsKeyFile, "tlsKeyFile"),
+    pem(tlsCaFile, "tlsCaFile"),
+    pem(tlsClientCaFile, "tlsClientCaFile"),
+  ]);
   return {
-    options: rest as ServiceOptions,
-    help,
-    ...(tlsCert === undefined ? {} : { tlsCert }),
-    ...(tlsKey === undefined ? {} : { tlsKey }),
+    options: plain as ServiceOptions,
+    policy: defined({ timeout, retries }),
+    tls: defined({ cert, key, ca, clientCa, enabled: tlsEnabled }),
+    own: ownValues(own, { platform, line }),
+    words: line.words,
+    help: line.help,
+    notes,
   };
 }
 
-/** The text of `--help`. */
-export function helpText(): string {
-  const lines = Object.entries(FLAGS).map(([name, flag]) =>
-    `  --${name}`.padEnd(24) + `${flag.help} [$MICRO_${name.toUpperCase()}]`
-  );
-  return [
-    "A flag beats its variable, which beats code. - and _ are alike. A bare number is seconds.",
-    "",
-    ...lines,
-    "  --help, -h".padEnd(24) + "Show this",
-    "",
-  ].join("\n");
+/** The options in force: those of code, and over them what flags, environment and file said. */
+export function withSettings(options: ServiceOptions, settings: Settings): ServiceOptions {
+  const { enabled: _, ...tls } = settings.tls;
+  return {
+    ...options,
+    ...settings.options,
+    ...(Object.keys(tls).length === 0 ? {} : { tls: { ...options.tls, ...tls } }),
+    ...(Object.keys(settings.policy).length === 0
+      ? {}
+      : { policy: policyOver(options.policy, settings.policy) }),
+  };
 }
 
-type FlagValue = string | boolean | readonly (string | boolean)[];
+/** The policy of code with timeout and retries of the flags over it. */
+function policyOver(policy: ServiceOptions["policy"], over: Settings["policy"]): PolicyProvider {
+  if (policy === undefined || !("call" in policy)) return fixedPolicy({ ...policy, ...over });
+  const provider = policy as PolicyProvider;
+  // A provider is asked at every call and mostly answers with the same object.
+  const merged = new WeakMap<CallPolicy, CallPolicy>();
+  return {
+    call(service, endpoint) {
+      const inner = provider.call(service, endpoint);
+      let all = merged.get(inner);
+      if (all === undefined) merged.set(inner, all = { ...inner, ...over });
+      return all;
+    },
+  };
+}
 
-function flagsOf(platform: Platform): Readonly<Record<string, FlagValue | undefined>> {
-  const specs: Record<string, FlagSpec> = { help: { type: "boolean", short: "h" } };
-  for (const [name, flag] of Object.entries(FLAGS)) {
-    specs[name] = { type: flag.kind === "boolean" ? "boolean" : "string", multiple: flag.kind === "pairs" };
+function fromEnvironment(platform: Platform, name: string): Given | undefined {
+  for (const prefix of ["MUON_", "MICRO_"]) {
+    const from = prefix + name.toUpperCase();
+    const value = platform.env(from);
+    // Set to nothing is how a shell unsets a variable for one command.
+    if (value !== undefined && value !== "") return given(FLAGS[name]!, value, from);
   }
-  const args = platform.args.map((arg) => {
-    if (!arg.startsWith("--") || arg === "--") return arg;
-    const end = arg.indexOf("=");
-    const name = (end < 0 ? arg.slice(2) : arg.slice(2, end)).replaceAll("-", "_");
-    if (!(name in specs)) throw new TypeError(unknownFlag(`--${name}`));
-    return `--${name}${end < 0 ? "" : arg.slice(end)}`;
+  return undefined;
+}
+
+function given(flag: Flag, value: string, from: string): Given {
+  return { values: flag.kind === "pairs" ? value.split(",") : [value], from };
+}
+
+/** The flags of a JSON file, an object of them. */
+async function readConfig(config: Given, platform: Platform): Promise<Map<string, Given>> {
+  const path = config.values[0]!;
+  const what = `the file ${path} (${config.from})`;
+  const bytes = await platform.files?.read(path).catch((cause: Error) => {
+    throw new TypeError(`Cannot read ${what}: ${cause.message}`, { cause });
   });
-  return platform.parseArgs(args, specs).values;
-}
-
-function unknownFlag(flag: string): string {
-  const names = Object.keys(FLAGS).map((name) => `--${name}`);
-  const nearest = names.map((name) => ({ name, steps: distance(flag, name) })).sort((a, b) =>
-    a.steps - b.steps
-  )[0]!;
-  const hint = nearest.steps <= 3 ? ` Did you mean ${nearest.name}?` : "";
-  return `Unknown flag ${flag}.${hint} There are ${names.join(", ")}, --help`;
-}
-
-function parse(flag: Flag, value: FlagValue, from: string): unknown {
-  switch (flag.kind) {
-    case "text":
-      return String(value);
-    case "boolean":
-      if (value === true || value === "true" || value === "1") return true;
-      if (value === false || value === "false" || value === "0") return false;
-      throw new TypeError(`${from} must be true or false: current value is ${JSON.stringify(value)}`);
-    case "milliseconds":
-      return duration(String(value), from);
-    case "pairs":
-      return pairs((Array.isArray(value) ? value : [value]).map(String), from);
+  if (bytes === undefined) throw new TypeError(`Cannot read ${what}: there is none`);
+  let content: unknown;
+  try {
+    content = JSON.parse(text(bytes));
+  } catch (cause) {
+    throw new TypeError(`Cannot read ${what}: it is not JSON: ${(cause as Error).message}`, { cause });
   }
+  if (typeof content !== "object" || content === null || Array.isArray(content)) {
+    throw new TypeError(`Cannot read ${what}: it must be an object of flags, as { "registry": "memory" }`);
+  }
+  const found = new Map<string, Given>();
+  for (const [key, value] of Object.entries(content)) {
+    const name = key.replaceAll("-", "_");
+    const from = `"${key}" in ${path}`;
+    const flag = Object.hasOwn(FLAGS, name) ? FLAGS[name] : undefined;
+    if (flag === undefined) throw new TypeError(unknown(from, name, Object.keys(FLAGS)));
+    if (found.has(name)) throw new TypeError(`${from} is there twice`);
+    found.set(name, { values: configValues(flag, value, from), from });
+  }
+  return found;
 }
 
-const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
+function configValues(flag: Flag, value: unknown, from: string): readonly string[] {
+  if (flag.kind === "pairs" && typeof value === "object" && value !== null && !Array.isArray(value)) {
+    return Object.entries(value).map(([key, inner]) => `${key}=${inner}`);
+  }
+  if (typeof value === "string" || typeof value === "number" || typeof value === "boolean") {
+    return given(flag, String(value), from).values;
+  }
+  const wanted = flag.kind === "pairs" ? "an object of strings" : "a string, a number, true or false";
+  throw new TypeError(`${from} must be ${wanted}: current value is ${JSON.stringify(value)}`);
+}
 
-/** Milliseconds of a duration as `500ms`, `5s`, `2m`; a bare number is seconds, as Go Micro's flags have it. */
-function duration(value: string, from: string): number {
-  const match = /^(\d+(?:\.\d+)?)(ms|s|m|h)?$/.exec(value);
-  if (match === null) {
+interface Line {
+  readonly given: ReadonlyMap<string, Given>;
+  readonly words: readonly string[];
+  readonly help: boolean;
+}
+
+const EMPTY_LINE: Line = { given: new Map(), words: [], help: false };
+
+function parseLine(platform: Platform, options: ReadOptions, own: OwnFlags): Line {
+  const kinds = new Map<string, FlagKind>();
+  for (const [name, flag] of Object.entries(FLAGS)) kinds.set(name, flag.kind);
+  for (const [name, flag] of Object.entries(own)) kinds.set(name, kindOf(flag));
+
+  const specs: Record<string, FlagSpec> = { help: { type: "boolean", short: "h", multiple: true } };
+  // Yes-or-no flags take a value, too (`--insecure=false`), which no parser of GNU's conventions lets a bare one have.
+  // And all may be given more than once, so that it is said here which one was.
+  for (const name of kinds.keys()) specs[name] = { type: "string", multiple: true };
+
+  const end = platform.args.indexOf("--");
+  const flags = end < 0 ? platform.args : platform.args.slice(0, end);
+  const behind = end < 0 ? [] : platform.args.slice(end);
+  const normal = flags.map((word) => {
+    if (!word.startsWith("-") || word === "-" || word === "-h") return word;
+    const equals = word.indexOf("=");
+    const written = equals < 0 ? word : word.slice(0, equals);
+    const name = written.slice(2).replaceAll("-", "_");
+    if (name === "help" && equals < 0) return "--help";
+    const kind = kinds.get(name);
+    if (!word.startsWith("--") || kind === undefined) {
+      throw new TypeError(unknown(`flag ${written}`, `--${name}`, ["help", ...kinds.keys()].map(dashed)));
+    }
+    if (equals >= 0) return `--${name}${word.slice(equals)}`;
+    return kind === "boolean" ? `--${name}=true` : `--${name}`;
+  });
+
+  const parsed = platform.parseArgs([...normal, ...behind], specs);
+  if (parsed.positionals.length > 0 && options.words !== true) {
     throw new TypeError(
-      `${from} must be a duration as 500ms, 5s or 2m: current value is ${JSON.stringify(value)}`,
+      `Unexpected ${
+        JSON.stringify(parsed.positionals[0])
+      } on the command line: only flags are known; see --help`,
     );
   }
-  return Number(match[1]) * UNITS[match[2] ?? "s"]!;
-}
-
-function pairs(values: readonly string[], from: string): Record<string, string> {
-  const map: Record<string, string> = {};
-  for (const value of values) {
-    const at = value.indexOf("=");
-    if (at < 1) throw new TypeError(`${from} must be key=value: current value is ${JSON.stringify(value)}`);
-    map[value.slice(0, at)] = value.slice(at + 1);
-  }
-  return map;
-}
-
-/** Levenshtein's distance: how many letters must be changed, added or left out. */
-function distance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) {
-      next[j] = Math.min(row[j]! + 1, next[j - 1]! + 1, row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1));
+  const found = new Map<string, Given>();
+  for (const [name, kind] of kinds) {
+    const values = parsed.values[name] as readonly string[] | undefined;
+    if (values === undefined) continue;
+    if (values.length > 1 && kind !== "pairs") {
+      const said = values.map((value) => JSON.stringify(value)).join(", then ");
+      throw new TypeError(`--${name} is given ${values.length} times: ${said}`);
     }
-    row = next;
+    found.set(name, { values, from: `--${name}` });
   }
-  return row[b.length]!;
+  return { given: found, words: parsed.positionals, help: parsed.values.help !== undefined };
+}
+
+function dashed(name: string): string {
+  return `--${name}`;
+}
+
+function unknown(what: string, word: string, words: readonly string[]): string {
+  return `Unknown ${what}${didYouMean(word, words) || "."} There are ${words.join(", ")}`;
+}
+
+function kindOf({ type }: OwnFlag): FlagKind {
+  return type === "string" ? "text" : type;
+}
+
+function checkOwn(own: OwnFlags): void {
+  for (const [name, { type, default: initial }] of Object.entries(own)) {
+    if (!/^[a-z][a-z0-9_]*$/.test(name)) {
+      throw new TypeError(
+        `A flag's name must be lower-case letters, digits and "_": current value is ${JSON.stringify(name)}`,
+      );
+    }
+    if (name === "help" || Object.hasOwn(FLAGS, name)) {
+      throw new TypeError(`The flag --${name} is muon's own; give yours another name`);
+    }
+    const wanted = type === "duration" ? "number" : type;
+    if (initial !== undefined && typeof initial !== wanted) {
+      throw new TypeError(
+        `The default of the flag --${name} must be a ${wanted}: current value is ${JSON.stringify(initial)}`,
+      );
+    }
+  }
+}
+
+function ownValues(
+  own: OwnFlags,
+  { platform, line }: { readonly platform: Platform; readonly line: Line },
+): OwnFlagValues<OwnFlags> {
+  const values: Record<string, string | number | boolean | undefined> = {};
+  for (const [name, flag] of Object.entries(own)) {
+    let found = line.given.get(name);
+    if (found === undefined && flag.env !== undefined) {
+      const value = platform.env(flag.env);
+      if (value !== undefined && value !== "") found = { values: [value], from: flag.env };
+    }
+    values[name] = found === undefined
+      ? flag.default ?? (flag.type === "boolean" ? false : undefined)
+      : parseValue(kindOf(flag), found.values, found.from) as string | number | boolean;
+  }
+  return values;
+}
+
+async function readPem(
+  path: string,
+  { platform, from }: { readonly platform: Platform; readonly from: string },
+): Promise<string> {
+  const bytes = await platform.files?.read(path).catch((cause: Error) => {
+    throw new TypeError(`Cannot read the file ${path} (${from}): ${cause.message}`, { cause });
+  });
+  if (bytes === undefined) throw new TypeError(`Cannot read the file ${path} (${from}): there is none`);
+  const pem = text(bytes);
+  if (!pem.includes("-----BEGIN ")) {
+    throw new TypeError(`The file ${path} (${from}) is not PEM: it has no line -----BEGIN …-----`);
+  }
+  return pem;
+}
+
+/** The entries that have a value. */
+function defined(entries: MeshTls | Record<string, unknown>): Record<string, never> {
+  return Object.fromEntries(
+    Object.entries(entries).filter(([, value]) => value !== undefined),
+  ) as Record<string, never>;
 }

@@ -11,13 +11,14 @@ import { Target } from "../client/target.ts";
 import type { Caller, Topic } from "../context.ts";
 import { checkServiceName, type ServiceDefinition } from "../definition.ts";
 import { fixedPolicy, type PolicyProvider } from "../policy.ts";
+import type { System } from "../platform.ts";
 import type { Registry } from "../registry/registry.ts";
 import type { StandardSchemaV1 } from "../schema.ts";
 import type { Outgoing, Parent } from "../server/server_call.ts";
 import type { Accept } from "../transport/transport.ts";
 import type { Assembler, Components } from "./components.ts";
 import { Publisher } from "./events.ts";
-import { readSettings } from "./flags.ts";
+import { readSettings, withSettings } from "./flags.ts";
 import type { MeshOptions } from "./options.ts";
 
 /**
@@ -141,13 +142,27 @@ export class MeshCore implements Mesh, Outgoing {
  */
 export async function connectMesh(assembler: Assembler, options: MeshOptions): Promise<Mesh> {
   const system = options.system ?? await assembler.system();
-  const { options: settings } = readSettings(system.platform, { args: false, scope: "mesh" });
-  const all = { ...options, ...settings };
-  const components = assembler.assemble(all, {
+  const settings = await readSettings(system.platform, { args: false, scope: "mesh" });
+  return meshOf(assembler, { system, options: withSettings(options, settings), notes: settings.notes });
+}
+
+/**
+ * A mesh by options that are settled.
+ *
+ * @param assembler Makes what it is put together from.
+ * @param how `notes` is what was given and has no effect, for the log.
+ */
+export function meshOf(
+  assembler: Assembler,
+  how: { readonly system: System; readonly options: MeshOptions; readonly notes: readonly string[] },
+): Mesh {
+  const { system, options, notes } = how;
+  const components = assembler.assemble(options, {
     system,
     advertised: { address: () => undefined, secure: false },
   });
-  return new MeshCore(components, all);
+  for (const note of notes) components.log.info(note);
+  return new MeshCore(components, options);
 }
 
 function policyOf(policy: MeshOptions["policy"]): PolicyProvider {

@@ -7,14 +7,34 @@
 import type { Broker } from "../broker/broker.ts";
 import type { MuonError } from "../errors.ts";
 import type { Filter } from "../filter.ts";
-import type { TlsOptions } from "../host.ts";
 import type { Interceptor } from "../interceptor.ts";
-import type { Logger } from "../log.ts";
+import type { LogFormat, Logger, LogLevel } from "../log.ts";
 import type { System } from "../platform.ts";
 import type { CallPolicy, Limits, PolicyProvider } from "../policy.ts";
 import type { Registry } from "../registry/registry.ts";
 import type { Strategy } from "../selector/selector.ts";
 import type { Transport } from "../transport/transport.ts";
+import type { ActionContext, OwnFlags, OwnFlagValues } from "./own_flags.ts";
+import type { Service } from "./service.ts";
+
+/** Keys and certificates of a process that calls, in PEM. */
+export interface MeshTls {
+  /** Authorities that the nodes which are called are checked against, instead of the system's. */
+  readonly ca?: string;
+  /** Certificate chain that this process shows. */
+  readonly cert?: string;
+  /** Private key of that certificate. */
+  readonly key?: string;
+}
+
+/** Keys and certificates of a service, in PEM. With certificate and key it listens with TLS. */
+export interface ServiceTls extends MeshTls {
+  /** Authorities of those who call: they must show a certificate. */
+  readonly clientCa?: string;
+}
+
+/** Something to do before or after a service starts or stops. What it throws fails the start, or the stop at its end. */
+export type Hook = (service: Service) => unknown;
 
 /** Options of `connect`. */
 export interface MeshOptions {
@@ -46,14 +66,20 @@ export interface MeshOptions {
   readonly attemptInterceptors?: readonly Interceptor[];
   /** Told of a failed call that nobody awaits. @default {it is logged} */
   readonly onUnobservedError?: (error: MuonError) => void;
-  /** Takes muon's own lines and those of `ctx.log`. @default {lines on stderr, from `info` on} */
+  /** Takes muon's own lines and those of `ctx.log`. @default {lines on stderr} */
   readonly log?: Logger;
+  /** Least that muon's own logger writes. @default {"info"} */
+  readonly logLevel?: LogLevel;
+  /** How muon's own logger writes: for people, or one JSON object a line. @default {"text" if stderr is a terminal, else "json"} */
+  readonly logFormat?: LogFormat;
+  /** Authorities that nodes are checked against, and what is shown to nodes that ask. @default {the system's authorities} */
+  readonly tls?: MeshTls;
   /** Time, chance and the machine. @default {those of the runtime} */
   readonly system?: System;
 }
 
 /** Options of `createService`. */
-export interface ServiceOptions extends MeshOptions {
+export interface ServiceOptions<F extends OwnFlags = OwnFlags> extends MeshOptions {
   /** Name of what has none of its own: functions that `subscribe` takes, a service without a class. */
   readonly name?: string;
   /** Its version. @default {"latest"} */
@@ -66,8 +92,8 @@ export interface ServiceOptions extends MeshOptions {
   readonly address?: string;
   /** `host:port` to put in the record instead. */
   readonly advertise?: string;
-  /** Key and certificate. A service that is reachable from other hosts wants them. */
-  readonly tls?: TlsOptions;
+  /** Key and certificate: a service that is reachable from other hosts wants them. It shows them to nodes it calls, too. */
+  readonly tls?: ServiceTls;
   /** Listen beyond loopback without TLS: everyone on that network can read and make calls. @default {false} */
   readonly insecure?: boolean;
   /** How long a record lives unless it is renewed, in ms. @default {60000} */
@@ -78,6 +104,25 @@ export interface ServiceOptions extends MeshOptions {
   readonly stopTimeout?: number;
   /** Stand around each handler, of calls, streams and events. @default {[]} */
   readonly interceptors?: readonly Interceptor[];
+  /** Whether `/healthz`, `/readyz` and `/metrics` are answered on the shared port. @default {true} */
+  readonly ops?: boolean;
+  /**
+   * What must be well for the service to be ready, by name: `/readyz` asks each. One that throws, gives `false` or takes
+   * longer than a second makes it not ready. @default {{}}
+   */
+  readonly checks?: Readonly<Record<string, () => unknown>>;
+  /** Done before anything is opened. @default {[]} */
+  readonly beforeStart?: Hook | readonly Hook[];
+  /** Done when others can find the service. @default {[]} */
+  readonly afterStart?: Hook | readonly Hook[];
+  /** Done when the service is to stop, while it still takes calls and is no longer ready. @default {[]} */
+  readonly beforeStop?: Hook | readonly Hook[];
+  /** Done when all is closed. @default {[]} */
+  readonly afterStop?: Hook | readonly Hook[];
+  /** Flags of your own, which `run` reads from the command line. @default {{}} */
+  readonly flags?: F;
+  /** What `run` does before it starts the service; giving `false`, it does not start it. */
+  action?(flags: OwnFlagValues<F>, context: ActionContext): void | boolean | Promise<void | boolean>;
 }
 
 /** Defaults of a service's own times, in ms. */

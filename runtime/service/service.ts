@@ -4,35 +4,26 @@
  * @module
  */
 
-import type { Subscription } from "../broker/broker.ts";
 import type { CallOptions, Client, PublishOptions, Receipt, UntypedCall } from "../call.ts";
 import type { Context, Topic } from "../context.ts";
-import {
-  checkServiceName,
-  checkTopicName,
-  DEFAULT_VERSION,
-  handlerOf,
-  type ServiceDefinition,
-} from "../definition.ts";
-import { uuid } from "../entropy.ts";
+import { checkServiceName, checkTopicName, type ServiceDefinition } from "../definition.ts";
 import { MuonError } from "../errors.ts";
-import type { Host, TlsOptions } from "../host.ts";
-import type { Logger } from "../log.ts";
+import { redact } from "../log.ts";
 import type { System } from "../platform.ts";
 import type { Registry } from "../registry/registry.ts";
 import type { AnySchema, StandardSchemaV1 } from "../schema.ts";
-import { createServer, type Server } from "../server/server.ts";
-import type { Listener, ServedProtocol } from "../transport/transport.ts";
-import { isLoopback, parseAddress } from "./address.ts";
+import { parseAddress } from "./address.ts";
 import { banner } from "./banner.ts";
-import type { Assembler, Components } from "./components.ts";
-import { eventHandler } from "./events.ts";
-import { helpText, readSettings, type Settings } from "./flags.ts";
-import { type Mesh, MeshCore } from "./mesh.ts";
-import { SERVICE_DEFAULTS, type ServiceOptions } from "./options.ts";
-import { recordOf } from "./records.ts";
-import { Registration } from "./registration.ts";
-import { text } from "../bytes.ts";
+import type { Assembler } from "./components.ts";
+import { readSettings, type Settings, withSettings } from "./flags.ts";
+import { type Handled, servedBy, type Subscribed } from "./handled.ts";
+import { helpText } from "./help.ts";
+import { type Mesh, meshOf } from "./mesh.ts";
+import { type Hook, SERVICE_DEFAULTS, type ServiceOptions } from "./options.ts";
+import { Parts } from "./parts.ts";
+import { type Deadline, deadlineIn, Phases, until } from "./phases.ts";
+import type { Routes } from "./routes.ts";
+import { checkExposure, listenTls } from "./tls.ts";
 
 /** Options of {@link Service.subscribe}. */
 export interface SubscribeToOptions {
@@ -60,45 +51,57 @@ export interface Service extends Mesh {
     handler: (event: unknown, context: Context) => unknown,
     options?: SubscribeToOptions,
   ): this;
-  /** Listens, registers, takes calls. Resolves when others can find it. */
+  /**
+   * Serves routes of your own on the same port, behind muon's: a function that is given a Hono application when the
+   * service starts, or an application (or anything with its `fetch`).
+   *
+   * @example
+   * ```ts
+   * service.app((app) => app.get("/hello/:name", (c) => c.text(`Hello ${c.req.param("name")}`)));
+   * ```
+   */
+  app(routes: Routes): this;
+  /**
+   * Listens, registers, takes calls. Resolves when others can find it. What was opened is closed again if it fails.
+   *
+   * @throws {TypeError | RangeError} If an option, variable or definition is wrong.
+   * @throws {MuonError} `unavailable` if the registry does not take it; `canceled` if it is stopped meanwhile.
+   */
   start(): Promise<void>;
-  /** Deregisters, lets what is under way finish, closes. Nothing happens if it does not run. */
+  /**
+   * Deregisters, lets what is under way finish until `stopTimeout`, closes. One that is starting stops starting;
+   * nothing happens to one that has not begun or has ended.
+   *
+   * @throws What a hook threw, when all is closed.
+   */
   stop(): Promise<void>;
-  /** Reads the command line, starts, and resolves when SIGINT or SIGTERM has stopped it. */
+  /**
+   * Reads the command line, does the `action`, starts, and resolves when it has been stopped, by SIGINT, SIGTERM or
+   * {@link Service.stop}. A second signal ends the process at once.
+   */
   run(): Promise<void>;
   /** Where it listens, `host:port`, while it runs. */
   readonly address: string | undefined;
 }
 
-interface Handled {
-  readonly definition: ServiceDefinition;
-  readonly implementation: object;
-}
+type State = "idle" | "starting" | "running" | "stopping" | "stopped";
 
-/** What a started service holds. */
+/** A service that was put together. */
 interface Running {
   readonly system: System;
-  readonly log: Logger;
-  readonly components: Components;
-  readonly mesh: MeshCore;
-  readonly server: Server;
-  readonly host: Host | undefined;
-  readonly listeners: readonly Listener[];
-  readonly protocols: readonly ServedProtocol[];
-  readonly subscriptions: readonly Subscription[];
-  readonly registration: Registration;
-  readonly address: string;
-  readonly stopTimeout: number;
+  readonly parts: Parts;
+  readonly options: ServiceOptions;
 }
-
-type State = "idle" | "starting" | "running" | "stopping" | "stopped";
 
 /** The one implementation of {@link Service}. */
 export class ServiceCore implements Service {
   readonly #assembler: Assembler;
   readonly #options: ServiceOptions;
   readonly #handled: Handled[] = [];
-  readonly #subscribed: { topic: string; schema?: AnySchema; queue?: string; handler: unknown }[] = [];
+  readonly #subscribed: Subscribed[] = [];
+  readonly #routes: Routes[] = [];
+  readonly #halt = new AbortController();
+  readonly #ended = Promise.withResolvers<void>();
   #state: State = "idle";
   #running: Running | undefined;
   #starting: Promise<void> | undefined;
@@ -108,6 +111,7 @@ export class ServiceCore implements Service {
     if (options.name !== undefined) checkServiceName(options.name);
     this.#assembler = assembler;
     this.#options = options;
+    this.#ended.promise.catch(() => {}); // Whoever waits for it is told.
   }
 
   handle(target: object, implementation?: object): this {
@@ -148,18 +152,31 @@ export class ServiceCore implements Service {
     return this;
   }
 
+  app(routes: Routes): this {
+    this.#mustBeIdle("app");
+    if (typeof routes !== "function" && typeof routes?.fetch !== "function") {
+      throw new TypeError(
+        `app takes a function that adds routes, or an application with "fetch": current value is ${
+          String(routes)
+        }`,
+      );
+    }
+    this.#routes.push(routes);
+    return this;
+  }
+
   get registry(): Registry {
     const given = this.#options.registry;
     if (this.#running === undefined && typeof given === "object") return given;
-    return this.#runs().components.registry;
+    return this.#parts().components.registry;
   }
 
   get address(): string | undefined {
-    return this.#running?.address;
+    return this.#state === "stopped" ? undefined : this.#running?.parts.address;
   }
 
   client<T>(service: string | ServiceDefinition<T>): Client<T> {
-    return this.#runs().mesh.client(service);
+    return this.#parts().mesh.client(service);
   }
 
   call<T = unknown>(
@@ -168,7 +185,7 @@ export class ServiceCore implements Service {
     input?: unknown,
     options?: CallOptions,
   ): UntypedCall<T> {
-    return this.#runs().mesh.call<T>(service, endpoint, input, options);
+    return this.#parts().mesh.call<T>(service, endpoint, input, options);
   }
 
   publish<S extends StandardSchemaV1>(
@@ -176,15 +193,21 @@ export class ServiceCore implements Service {
     event: unknown,
     options?: PublishOptions,
   ): Promise<Receipt> {
-    return this.#runs().mesh.publish(topic, event, options);
+    return this.#parts().mesh.publish(topic, event, options);
   }
 
   start(): Promise<void> {
-    return this.#startOnce(false);
+    return this.#startOnce(undefined);
   }
 
   stop(): Promise<void> {
-    return this.#stopping ??= this.#stop();
+    return this.#stopping ??= this.#stop().then(
+      () => this.#ended.resolve(),
+      (error) => {
+        this.#ended.reject(error);
+        throw error;
+      },
+    );
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -194,313 +217,192 @@ export class ServiceCore implements Service {
   async run(): Promise<void> {
     const system = this.#options.system ?? await this.#assembler.system();
     const { platform } = system;
+    const { flags: own = {} } = this.#options;
     let settings: Settings;
     try {
-      settings = readSettings(platform, { args: true, scope: "service" });
+      const words = this.#options.action !== undefined;
+      settings = await readSettings(platform, { args: true, scope: "service", own, words });
     } catch (error) {
-      platform.writeError(`${error instanceof Error ? error.message : error}\n`);
+      if (!(error instanceof TypeError)) throw error;
+      platform.writeError(`${redact(error.message)}\n`);
       return platform.exit(2);
     }
     if (settings.help) {
-      platform.writeError(helpText());
+      platform.write(helpText({ own, names: this.#assembler.names }));
       return platform.exit(0);
     }
-    const stopped = Promise.withResolvers<void>();
+    if (await this.#act(system, settings) === false) return;
+
     let signals = 0;
     const onSignal = () => {
       if (++signals > 1) return platform.exit(130);
-      // A service that is still starting is stopped as soon as it has.
-      void (this.#starting ?? Promise.resolve()).catch(() => {}).then(() => this.stop()).then(
-        stopped.resolve,
-        stopped.reject,
-      );
+      this.stop().catch(() => {}); // What it throws is thrown below.
     };
     using _interrupt = platform.onSignal("SIGINT", onSignal);
     using _terminate = platform.onSignal("SIGTERM", onSignal);
-    await this.#startOnce(true);
-    await stopped.promise;
+    try {
+      await this.#startOnce(settings);
+    } catch (error) {
+      if (!this.#halt.signal.aborted) throw error;
+    }
+    await this.#ended.promise;
   }
 
-  #startOnce(args: boolean): Promise<void> {
+  async #act(system: System, settings: Settings): Promise<unknown> {
+    const options = withSettings(this.#options, settings);
+    return await options.action?.(settings.own, {
+      service: this,
+      args: settings.words,
+      connect: () => Promise.resolve(meshOf(this.#assembler, { system, options, notes: settings.notes })),
+    });
+  }
+
+  #startOnce(settings: Settings | undefined): Promise<void> {
     if (this.#state !== "idle") {
       throw new MuonError("failed_precondition", `The service is ${this.#state}; a service is started once`, {
         id: "muon.service",
       });
     }
     this.#state = "starting";
-    return this.#starting = this.#start(args).catch((error) => {
+    return this.#starting = this.#start(settings).catch((error) => {
       this.#state = "stopped";
       throw error;
     });
   }
 
-  async #start(args: boolean): Promise<void> {
+  /** @param line What the command line said; `undefined` if it does not count. */
+  async #start(line: Settings | undefined): Promise<void> {
     const system = this.#options.system ?? await this.#assembler.system();
-    const settings = readSettings(system.platform, { args, scope: "service" });
-    const options: ServiceOptions = { ...this.#options, ...settings.options };
-    const tls = await tlsOf(options, settings, system);
+    const settings = line ?? await readSettings(system.platform, { args: false, scope: "service" });
+    const options = withSettings(this.#options, settings);
     const listen = parseAddress(options.address ?? "");
-    if (!isLoopback(listen.hostname) && tls === undefined && options.insecure !== true) {
-      throw new MuonError(
-        "failed_precondition",
-        `Will not listen on ${options.address} without TLS, where everyone on that network could read and make calls: ` +
-          `give --tls_cert_file and --tls_key_file (or the option tls), or say --insecure`,
-        { id: "muon.service" },
-      );
-    }
+    const tls = listenTls(options.tls, settings.tls.enabled);
+    checkExposure(listen.hostname, { tls, options });
+    const handled = servedBy({ handled: this.#handled, subscribed: this.#subscribed }, {
+      ...options,
+      named: settings.options.name,
+    });
 
-    const closing: AsyncDisposable[] = [];
+    const halted = this.#halt.signal;
+    const parts = new Parts({
+      system,
+      assembler: this.#assembler,
+      options,
+      listen,
+      tls,
+      handled,
+      routes: this.#routes,
+      health: () => this.#state === "running" ? "ok" : this.#state,
+    });
+    this.#running = { system, parts, options };
+    const { log } = parts.components;
+    for (const note of settings.notes) log.info(note);
+    const phases = new Phases({ clock: system.clock, log });
     try {
-      this.#running = await this.#assemble({
-        system,
-        options,
-        tls,
-        listen,
-        closing,
-        named: settings.options.name,
-      });
-      this.#state = "running";
+      await phases.do("beforeStart", () => until(halted, this.#hooks("beforeStart", options)));
+      await parts.start(halted);
+      halted.throwIfAborted();
     } catch (error) {
-      for (const part of closing.reverse()) await part[Symbol.asyncDispose]();
+      for (const further of await parts.close()) log.warn("failed while closing", { error: further });
       throw error;
     }
-    const { components, address, server, protocols } = this.#running;
-    if (args) {
-      system.platform.writeError(banner({
-        definitions: server.services.map(({ definition }) => definition),
-        address,
-        protocols: protocols.length > 0
-          ? protocols.map(({ name }) => name)
-          : components.transports.map(({ name }) => name),
-        registry: withAddress(components.registry.name, options.registryAddress),
-        broker: withAddress(components.broker.name, options.brokerAddress),
-      }));
+    this.#state = "running";
+    try {
+      await phases.do("afterStart", () => this.#hooks("afterStart", options));
+    } catch (error) {
+      await this.stop().catch((further) => log.warn("failed while stopping", { error: further }));
+      throw error;
     }
+    phases.done("started", {
+      services: handled.map(({ definition: { name, version } }) => `${name} ${version}`),
+      address: parts.address,
+    });
+    // A machine that reads the log has it from the line above.
+    if (line !== undefined && options.logFormat !== "json") this.#greet(this.#running);
   }
 
-  /** Puts the parts together and sets them to work, each noting how it is closed in case a later one fails. */
-  async #assemble(how: {
-    readonly system: System;
-    readonly options: ServiceOptions;
-    readonly tls: TlsOptions | undefined;
-    readonly listen: { readonly hostname: string; readonly port: number };
-    readonly closing: AsyncDisposable[];
-    readonly named: string | undefined;
-  }): Promise<Running> {
-    const { system, options, tls, listen, closing } = how;
-    const { clock, platform } = system;
-    let address: string | undefined;
-    const components = this.#assembler.assemble(options, {
-      system,
-      advertised: { address: () => address, secure: tls !== undefined },
-    });
-    const { codecs, log, transports, broker, registry } = components;
-    const id = options.id ?? uuid(system.entropy);
-    const handled = this.#all(options, how.named);
-
-    const started = clock.wall();
-    const mesh: MeshCore = new MeshCore(components, options, (call) => server.accept(call));
-    closing.push(mesh);
-    const server = createServer({
-      clock,
-      codecs,
-      outgoing: mesh,
-      log,
-      interceptors: options.interceptors ?? [],
-      debug: { node: id, started, now: () => clock.wall(), health: () => this.#health() },
-    });
-    for (const { definition, implementation } of handled) server.handle(definition, implementation);
-
-    const listeners: Listener[] = [];
-    const protocols: ServedProtocol[] = [];
-    for (const transport of transports) {
-      const protocol = transport.protocol?.(server.accept);
-      if (protocol !== undefined) protocols.push(protocol);
-      else if (transport.listen !== undefined) {
-        const listener = await transport.listen(server.accept);
-        closing.push(listener);
-        listeners.push(listener);
-      }
-    }
-    const mounted = components.brokerProtocol === undefined
-      ? protocols
-      : [...protocols, components.brokerProtocol];
-    let host: Host | undefined;
-    if (mounted.length > 0) {
-      host = await platform.serve({ ...listen, ...(tls === undefined ? {} : { tls }) });
-      closing.push(host);
-      for (const protocol of mounted) host.mount(protocol);
-    }
-    address = options.advertise ?? host?.addresses[0] ?? listeners[0]?.address;
-    if (address === undefined) {
-      throw new MuonError("failed_precondition", "No transport of this service can be listened on", {
-        id: "muon.service",
-      });
-    }
-
-    const subscriptions: Subscription[] = [];
-    const serverHost = { clock, outgoing: mesh, log };
-    for (const { definition, implementation } of handled) {
-      for (const subscription of definition.subscriptions) {
-        const made = await broker.subscribe(
-          subscription.topic,
-          eventHandler({
-            definition,
-            subscription,
-            implementation,
-            codecs,
-            host: serverHost,
-            interceptors: options.interceptors ?? [],
-          }),
-          { queue: subscription.queue },
-        );
-        closing.push(made);
-        subscriptions.push(made);
-      }
-    }
-
-    const speaks = protocols.map(({ name }) => name);
-    const registration = new Registration({
-      registry,
-      records: handled.map(({ definition }) =>
-        recordOf(definition, {
-          id,
-          address: address!,
-          metadata: {
-            ...options.metadata,
-            broker: broker.name,
-            registry: registry.name,
-            server: "muon",
-            transport: transports[0]?.name ?? "",
-            muon: speaks.length > 0 ? speaks.join(",") : transports.map(({ name }) => name).join(","),
-            secure: String(tls !== undefined),
-          },
-        })
-      ),
-      ttl: options.registerTtl ?? SERVICE_DEFAULTS.registerTtl,
-      interval: options.registerInterval ?? SERVICE_DEFAULTS.registerInterval,
-      clock,
-      random: system.random,
-      log,
-    });
-    await registration.start();
-    return {
-      system,
-      log,
-      components,
-      mesh,
-      server,
-      host,
-      listeners,
-      protocols,
-      subscriptions,
-      registration,
-      address,
-      stopTimeout: options.stopTimeout ?? SERVICE_DEFAULTS.stopTimeout,
-    };
-  }
-
-  /** What is served: what was handed over, and what `subscribe` was given, under the service's own name. */
-  #all(options: ServiceOptions, named: string | undefined): readonly Handled[] {
-    let handled: readonly Handled[] = this.#handled;
-    if (named !== undefined && handled.length > 0) {
-      if (handled.length > 1) {
-        throw new TypeError(
-          `--server_name names one service, and this process serves ${
-            handled.map(({ definition }) => definition.name).join(", ")
-          }`,
-        );
-      }
-      checkServiceName(named);
-      handled = handled.map(({ definition, implementation }) => ({
-        definition: { ...definition, name: named },
-        implementation,
-      }));
-    }
-    if (handled.length > 0 && this.#subscribed.length === 0) return handled;
-    if (options.name === undefined && handled.length === 0) {
-      throw new TypeError(
-        "The service has nothing to serve: give it a name, or call handle with a decorated class",
-      );
-    }
-    const implementation: Record<string, unknown> = {};
-    const subscriptions = this.#subscribed.map(({ topic, schema, queue, handler }, index) => {
-      const member = `on${index + 1}`;
-      implementation[member] = handler;
-      return { topic, member, input: schema, queue };
-    });
-    const name = options.name ?? `${handled[0]!.definition.name}.events`;
-    if (handled.some(({ definition }) => definition.name === name)) {
-      // The name is a class's already: its record carries these subscriptions, too.
-      return handled.map((one) =>
-        one.definition.name === name
-          ? {
-            definition: {
-              ...one.definition,
-              subscriptions: [...one.definition.subscriptions, ...subscriptions],
-            },
-            implementation: withMembers(one.implementation, implementation),
-          }
-          : one
-      );
-    }
-    return [...handled, {
-      definition: {
-        name,
-        version: options.version ?? DEFAULT_VERSION,
-        handler: handlerOf(name),
-        metadata: {},
-        forward: [],
-        endpoints: [],
-        subscriptions,
-      },
-      implementation,
-    }];
+  #greet({ system, parts, options }: Running): void {
+    const { registry, broker } = parts.components;
+    system.platform.writeError(banner({
+      definitions: parts.server.services.map(({ definition }) => definition),
+      address: parts.address!,
+      protocols: parts.protocols,
+      registry: withAddress(registry.name, options.registryAddress),
+      broker: withAddress(broker.name, options.brokerAddress),
+    }));
   }
 
   async #stop(): Promise<void> {
-    if (this.#state === "starting") await this.#starting?.catch(() => {});
-    const running = this.#running;
-    if (this.#state !== "running" || running === undefined) {
+    if (this.#state === "starting") {
+      this.#halt.abort(
+        new MuonError("canceled", "The service was stopped while it started", { id: "muon.service" }),
+      );
+      await this.#starting?.catch(() => {});
+    }
+    if (this.#state !== "running") {
       this.#state = "stopped";
       return;
     }
     this.#state = "stopping";
-    const { system, log, mesh, host, listeners, protocols, subscriptions, registration } = running;
-    const deadline = new AbortController();
-    const timer = system.clock.after(running.stopTimeout, () => deadline.abort());
-    const { signal } = deadline;
-    try {
-      // The order is the point: nobody may find the node any more before it stops taking calls, and it takes calls
-      // until every caller has been told to go elsewhere.
-      await registration.stop(signal);
-      await Promise.all(subscriptions.map((subscription) => subscription.drain(signal)));
-      await Promise.all([...protocols, ...listeners].map((part) => part.drain(signal)));
-      await mesh.drain(signal);
-      await host?.drain(signal);
-      if (signal.aborted) {
-        log.warn("stopped before everything was finished", { after: `${running.stopTimeout} ms` });
+    const { system, parts, options } = this.#running!;
+    const { log } = parts.components;
+    const stopTimeout = options.stopTimeout ?? SERVICE_DEFAULTS.stopTimeout;
+    const phases = new Phases({ clock: system.clock, log });
+    const errors: unknown[] = [];
+    using deadline = deadlineIn(system.clock, stopTimeout);
+    const hooks = (which: "beforeStop" | "afterStop") =>
+      phases.do(which, () => this.#stopHooks(which, { options, deadline, errors }));
+
+    await hooks("beforeStop");
+    errors.push(...await parts.stop(deadline.signal));
+    this.#state = "stopped";
+    await hooks("afterStop");
+    if (deadline.signal.aborted) {
+      log.warn("stopped before everything was finished", { after: `${stopTimeout} ms` });
+    }
+    phases.done("stopped");
+    if (errors.length === 1) throw errors[0];
+    if (errors.length > 1) {
+      throw new AggregateError(errors, "Several things failed while the service stopped");
+    }
+  }
+
+  async #hooks(which: "beforeStart" | "afterStart", options: ServiceOptions): Promise<void> {
+    for (const hook of listOf(options[which])) await hook(this);
+  }
+
+  /** Does hooks of a stop: it goes on whatever they do, and waits for none of them longer than it may take in all. */
+  async #stopHooks(
+    which: "beforeStop" | "afterStop",
+    { options, deadline, errors }: {
+      readonly options: ServiceOptions;
+      readonly deadline: Deadline;
+      readonly errors: unknown[];
+    },
+  ): Promise<void> {
+    for (const hook of listOf(options[which])) {
+      try {
+        await until(deadline.signal, Promise.resolve(hook(this)));
+      } catch (error) {
+        errors.push(
+          deadline.signal.aborted
+            ? new MuonError("deadline_exceeded", `A hook of ${which} was not done in time`, {
+              id: "muon.service",
+            })
+            : error,
+        );
       }
-    } finally {
-      timer.cancel();
-      for (const part of [...subscriptions, ...listeners]) await part[Symbol.asyncDispose]();
-      await host?.[Symbol.asyncDispose]();
-      await mesh[Symbol.asyncDispose]();
-      this.#state = "stopped";
     }
   }
 
-  #health(): string {
-    return this.#state === "running" ? "ok" : this.#state;
-  }
-
-  #runs(): Running {
-    if (this.#running === undefined) {
-      throw new MuonError("failed_precondition", "The service is not started: await start() first", {
-        id: "muon.service",
-      });
+  #parts(): Parts {
+    if (this.#running === undefined || this.#state === "stopped") {
+      const why = this.#state === "stopped"
+        ? "The service is stopped"
+        : "The service is not started: await start() first";
+      throw new MuonError("failed_precondition", why, { id: "muon.service" });
     }
-    return this.#running;
+    return this.#running.parts;
   }
 
   #mustBeIdle(what: string): void {
@@ -508,45 +410,17 @@ export class ServiceCore implements Service {
       throw new MuonError(
         "failed_precondition",
         `Call ${what} before the service is started; it is ${this.#state}`,
-        {
-          id: "muon.service",
-        },
+        { id: "muon.service" },
       );
     }
   }
 }
 
-/** An object with more members, which leaves the class instance it stands before as it is. */
-function withMembers(implementation: object, members: Record<string, unknown>): object {
-  return new Proxy(implementation, {
-    get(target, member) {
-      if (typeof member === "string" && Object.hasOwn(members, member)) return members[member];
-      const value = Reflect.get(target, member, target);
-      return typeof value === "function" ? value.bind(target) : value;
-    },
-  });
-}
-
-async function tlsOf(
-  options: ServiceOptions,
-  settings: Settings,
-  system: System,
-): Promise<TlsOptions | undefined> {
-  const { tlsCert, tlsKey } = settings;
-  if (tlsCert === undefined && tlsKey === undefined) return options.tls;
-  if (tlsCert === undefined || tlsKey === undefined) {
-    throw new TypeError("--tls_cert_file and --tls_key_file belong together: one of them is missing");
-  }
-  const [cert, key] = await Promise.all([readPem(tlsCert, system), readPem(tlsKey, system)]);
-  return { ...options.tls, cert, key };
-}
-
-async function readPem(path: string, system: System): Promise<string> {
-  const bytes = await system.platform.files?.read(path);
-  if (bytes === undefined) throw new TypeError(`Cannot read the TLS file ${path}: there is none`);
-  return text(bytes);
+function listOf(hooks: Hook | readonly Hook[] | undefined): readonly Hook[] {
+  if (hooks === undefined) return [];
+  return typeof hooks === "function" ? [hooks] : hooks;
 }
 
 function withAddress(name: string, address: string | undefined): string {
-  return address === undefined ? name : `${name} ${address}`;
+  return address === undefined ? name : `${name} ${redact(address)}`;
 }

@@ -29,7 +29,7 @@ export interface WsOptions extends MuonOptions {
    */
   readonly origins?: readonly string[];
   /** What nodes whose record says `secure` are dialled with. @default {the system's authorities} */
-  readonly tls?: DialTlsOptions;
+  readonly tls?: DialTlsOptions | undefined;
 }
 
 /**

@@ -1,0 +1,107 @@
+/**
+ * The flags there are: name, what it sets, what its value must be, what `--help` says.
+ *
+ * @module
+ */
+
+import { LOG_FORMATS, LOG_LEVELS } from "../log.ts";
+import type { FlagKind } from "./flag_values.ts";
+import type { ServiceOptions } from "./options.ts";
+
+/** What flags set that is no option: files that are read, and parts of the call policy. */
+export type Extra =
+  | "tlsEnabled"
+  | "tlsCertFile"
+  | "tlsKeyFile"
+  | "tlsCaFile"
+  | "tlsClientCaFile"
+  | "timeout"
+  | "retries"
+  | "configFile"
+  | "unused";
+
+/** One flag of muon's own. */
+export interface Flag {
+  /** What it sets. */
+  readonly sets: keyof ServiceOptions | Extra;
+  /** What its value must be. */
+  readonly kind: FlagKind;
+  /** For `--help`. */
+  readonly help: string;
+  /** Group of implementations whose names `--help` lists behind it. */
+  readonly names?: "registry" | "broker" | "transport" | "selector";
+  /** Whether `connect` reads it too. @default {false} */
+  readonly mesh?: boolean;
+  /** Go Micro has it and muon has nothing that it could set: why, for the log. */
+  readonly unused?: string;
+}
+
+const ONE_LINK = "one link carries all calls to a node at a time, so there is no pool";
+const ONE_SERVER = "what a node speaks is chosen by --transport";
+
+/** The flags of muon's core, by name. Names and variables are Go Micro's where it has them. */
+export const FLAGS: Readonly<Record<string, Flag>> = {
+  server_name: { sets: "name", kind: "text", help: "Name of the service" },
+  server_version: { sets: "version", kind: "text", help: "Version of what has none of its own" },
+  server_id: { sets: "id", kind: "text", help: "Id of this process; made up if not given" },
+  server_address: { sets: "address", kind: "text", help: "host:port to listen on; 127.0.0.1:0" },
+  server_advertise: { sets: "advertise", kind: "text", help: "host:port to put in the record instead" },
+  server_metadata: { sets: "metadata", kind: "pairs", help: "key=value for the record; may be given again" },
+  register_ttl: {
+    sets: "registerTtl",
+    kind: "duration",
+    help: "How long a record lives unless renewed; 60s",
+  },
+  register_interval: { sets: "registerInterval", kind: "duration", help: "How often it is renewed; 20s" },
+  stop_timeout: { sets: "stopTimeout", kind: "duration", help: "How long a stop waits for calls; 10s" },
+  registry: { sets: "registry", kind: "text", names: "registry", mesh: true, help: "Registry" },
+  registry_address: {
+    sets: "registryAddress",
+    kind: "text",
+    mesh: true,
+    help: "Where it is; for file its directory",
+  },
+  selector: { sets: "selector", kind: "text", names: "selector", mesh: true, help: "Strategy" },
+  broker: { sets: "broker", kind: "text", names: "broker", mesh: true, help: "Broker" },
+  broker_address: { sets: "brokerAddress", kind: "text", mesh: true, help: "Where it is" },
+  transport: { sets: "transport", kind: "text", names: "transport", mesh: true, help: "Transport" },
+  transport_address: { sets: "transportAddress", kind: "text", mesh: true, help: "Where it is" },
+  client_request_timeout: {
+    sets: "timeout",
+    kind: "duration",
+    mesh: true,
+    help: "Time for a call, retries included; 5s",
+  },
+  client_retries: { sets: "retries", kind: "count", mesh: true, help: "Tries after the first; 2" },
+  client_pool_size: { sets: "unused", kind: "count", mesh: true, unused: ONE_LINK, help: "No effect" },
+  client_pool_ttl: { sets: "unused", kind: "duration", mesh: true, unused: ONE_LINK, help: "No effect" },
+  client: { sets: "unused", kind: "text", mesh: true, unused: ONE_SERVER, help: "No effect" },
+  server: { sets: "unused", kind: "text", unused: ONE_SERVER, help: "No effect" },
+  enable_tls: {
+    sets: "tlsEnabled",
+    kind: "boolean",
+    help: "Listen with TLS; true once certificate and key are given",
+  },
+  tls_cert_file: { sets: "tlsCertFile", kind: "text", mesh: true, help: "File: certificate chain, PEM" },
+  tls_key_file: { sets: "tlsKeyFile", kind: "text", mesh: true, help: "File: its key, PEM" },
+  tls_ca_file: {
+    sets: "tlsCaFile",
+    kind: "text",
+    mesh: true,
+    help: "File: authorities for the nodes that are called, PEM",
+  },
+  tls_client_ca_file: {
+    sets: "tlsClientCaFile",
+    kind: "text",
+    help: "File: authorities for those who call, PEM; callers must show a certificate",
+  },
+  insecure: { sets: "insecure", kind: "boolean", help: "Listen beyond loopback without TLS" },
+  log_level: { sets: "logLevel", kind: LOG_LEVELS, mesh: true, help: "Least that is written; info" },
+  log_format: {
+    sets: "logFormat",
+    kind: LOG_FORMATS,
+    mesh: true,
+    help: "How; text on a terminal, else json",
+  },
+  config_file: { sets: "configFile", kind: "text", mesh: true, help: "JSON file of flags" },
+};
