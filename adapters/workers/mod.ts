@@ -37,6 +37,9 @@ const platform: Platform = {
   parseArgs() {
     throw missing("a command line", "give options to edge() instead");
   },
+  write(text) {
+    console.log(text.replace(/\n$/, ""));
+  },
   writeError(text) {
     console.error(text.replace(/\n$/, ""));
   },
