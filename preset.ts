@@ -31,6 +31,7 @@ import type { Advertised, Assembler, Components } from "./runtime/service/compon
 import { didYouMean } from "./runtime/service/nearest.ts";
 import type { MeshOptions } from "./runtime/service/options.ts";
 import { createMemoryTransport, MemoryNetwork } from "./runtime/transport/memory/memory.ts";
+import { createMucpTransport } from "./runtime/transport/mucp/mucp.ts";
 import type { Transport } from "./runtime/transport/transport.ts";
 import { createWsTransport } from "./runtime/transport/ws/ws.ts";
 
@@ -137,7 +138,11 @@ const BROKERS: Readonly<Record<string, (making: Making, registry: Registry) => M
   }),
 };
 
+/** The transports that share a service's port, in the order in which callers prefer them. */
+const ON_THE_PORT: readonly string[] = ["ws", "mucp"];
+
 const TRANSPORTS: Readonly<Record<string, (making: Making) => Transport>> = {
+  mucp: ({ system, limits }) => createMucpTransport({ system, limits }),
   ws: ({ system, limits, options }) => createWsTransport({ system, limits, tls: options.tls }),
   memory: ({ system, limits }) =>
     createMemoryTransport({ system, limits, network: sharedBy(system).network }),
@@ -163,7 +168,7 @@ function assemble(
   const registry = choose("registry", options.registry ?? "file", REGISTRIES, making);
   const strategy = choose("selector", options.selector ?? "random", STRATEGIES, making);
   const selector = createSelector({ system, registry, strategy, log, filters: options.filters ?? [] });
-  const transport = choose("transport", options.transport ?? "ws", TRANSPORTS, making);
+  const transports = transportsOf(options.transport ?? "ws", making);
 
   const chosen = options.broker ?? "http";
   let broker: MadeBroker;
@@ -181,12 +186,20 @@ function assemble(
     log,
     registry,
     selector,
-    transports: [transport],
+    transports,
     broker: broker.broker,
     brokerProtocol: broker.protocol,
     codecs: new Codecs([cbor({ maxDepth: limits.maxDepth }), json({ maxDepth: limits.maxDepth }), raw()]),
     owned,
   };
+}
+
+/** The transport that was chosen; if it shares the port, the others that do are served and spoken beside it. */
+function transportsOf(choice: string | Transport, making: Making): readonly Transport[] {
+  const chosen = choose("transport", choice, TRANSPORTS, making);
+  if (typeof choice !== "string" || !ON_THE_PORT.includes(choice)) return [chosen];
+  const others = ON_THE_PORT.filter((name) => name !== choice);
+  return [chosen, ...others.map((name) => TRANSPORTS[name]!(making))];
 }
 
 function choose<T extends object>(
