@@ -10,6 +10,7 @@ import { deserialize, serialize } from "node:v8";
 import { MuonError } from "../../runtime/errors.ts";
 import type { KvStore } from "../../runtime/kv_store.ts";
 import { checkDatabase } from "./kv_check.ts";
+import { importOptional } from "./optional.ts";
 
 /** The part of `@deno/kv` that is used. */
 export interface KvPackage {
@@ -35,7 +36,7 @@ export interface KvPackage {
  */
 export async function openNpmKv(
   address: string,
-  load: () => Promise<KvPackage> = () => import("@deno/kv") as Promise<KvPackage>,
+  load: () => Promise<KvPackage> = () => importOptional<KvPackage>("@deno/kv"),
 ): Promise<KvStore> {
   let openKv: KvPackage["openKv"];
   try {
