@@ -5,6 +5,7 @@
  */
 
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { describe, test } from "node:test";
 import { MuonError } from "../../runtime/errors.ts";
 import { Metadata } from "../../runtime/metadata.ts";
@@ -41,6 +42,13 @@ export interface TransportSuite {
   readonly serve: (transport: Transport, accept: Accept) => Promise<TransportServer>;
   /** Whether calls may be made from the listener to the dialler. @default {true} */
   readonly symmetrical?: boolean;
+  /**
+   * Messages of 20,000 bytes that may be sent to a reader who takes one, before their writer has to wait: what credits
+   * allow, or what sockets buffer where there are none. Below 65,536.
+   *
+   * @default {99}
+   */
+  readonly buffered?: number;
 }
 
 const MAX_MESSAGE = 1_000_000;
@@ -85,7 +93,9 @@ class Sink implements ReplySink {
 }
 
 /** Runs the suite of a transport. */
-export function testTransport({ name, create, serve, symmetrical = true }: TransportSuite): void {
+export function testTransport(
+  { name, create, serve, symmetrical = true, buffered = 99 }: TransportSuite,
+): void {
   /** Serves, dials, and closes both in the end. */
   function linked(
     title: string,
@@ -285,17 +295,21 @@ export function testTransport({ name, create, serve, symmetrical = true }: Trans
     });
 
     linked("a slow reader stops its writer, and no other call", answer, async ({ link }) => {
-      const call = link.open(head({ endpoint: "Echo.Flood" }));
-      const reader = call.messages[Symbol.asyncIterator]();
+      const all = buffered + 1;
+      const { stream } = await unary(link, bytes(all & 255, all >> 8), { endpoint: "Echo.Flood" });
+      const reader = stream!.messages[Symbol.asyncIterator]();
       await reader.next();
       for (let i = 0; i < 20; i++) assert.deepEqual((await unary(link, bytes(i))).body, bytes(i));
-      const sent = async () => (await unary(link, bytes(), { endpoint: "Echo.Flooded" })).body![0];
-      const before = await sent();
-      assert.ok(before! < 100, "the writer waits");
-      assert.equal(await sent(), before);
-      for (let i = 1; i < 100; i++) assert.equal((await reader.next()).value!.length, 20_000);
+      const sent = async () => number((await unary(link, bytes(), { endpoint: "Echo.Flooded" })).body!);
+      let before = -1;
+      for (let now = await sent(); now !== before; now = await sent()) {
+        before = now;
+        await later();
+      }
+      assert.ok(before < all, "the writer waits");
+      for (let i = 1; i < all; i++) assert.equal((await reader.next()).value!.length, 20_000);
       assert.equal((await reader.next()).done, true);
-      assert.equal(await sent(), 100);
+      assert.equal(await sent(), all);
     });
 
     if (symmetrical) {
@@ -341,14 +355,17 @@ export function testTransport({ name, create, serve, symmetrical = true }: Trans
             refused++;
           }),
         );
-        if (i === 1_000) void server.drain(new AbortController().signal).then(() => drained.resolve());
+        if (i === 1_000) {
+          await Promise.all(outcomes.slice(0, 900));
+          void server.drain(new AbortController().signal).then(() => drained.resolve());
+        }
         if (i % 20 === 0) await later();
       }
       await Promise.all(outcomes);
       await drained.promise;
       assert.equal(answered, ran.size);
       assert.equal(answered + refused, 2_000);
-      assert.ok(answered > 900 && refused > 0, `${answered} answered, ${refused} refused`);
+      assert.ok(answered >= 900 && refused > 0, `${answered} answered, ${refused} refused`);
       assert.equal(link.accepting, false);
       await link[Symbol.asyncDispose]();
       await server[Symbol.asyncDispose]();
@@ -373,8 +390,8 @@ export function testTransport({ name, create, serve, symmetrical = true }: Trans
       const error = await failure(call);
       assert.deepEqual([error.status, error.notRun], ["unavailable", false]);
       await link.closed;
+      if (!incoming.signal.aborted) await once(incoming.signal, "abort");
       assert.equal(incoming.over, true);
-      assert.equal(incoming.signal.aborted, true);
       assert.equal(link.accepting, false);
       assert.equal((await failure(unary(link, bytes(1)))).notRun, true);
       await link[Symbol.asyncDispose]();
@@ -429,14 +446,14 @@ async function serveCall(call: Incoming): Promise<void> {
       return call.end();
     case "Echo.Flood":
       flooded = 0;
-      for (let i = 0; i < 100; i++) {
+      for (let i = number(call.body!); i > 0; i--) {
         const wait = call.send(new Uint8Array(20_000));
         flooded++;
         await wait;
       }
       return call.end();
     case "Echo.Flooded":
-      return call.reply(bytes(flooded));
+      return call.reply(bytes(flooded & 255, flooded >> 8));
     case "Echo.TooLarge":
       return call.reply(new Uint8Array(MAX_MESSAGE + 1));
     case "Echo.Fail":

@@ -1,0 +1,164 @@
+/**
+ * Errors as Connect has them: JSON with `code`, `message` and `details`, and an HTTP status for each code.
+ * Source: {@link https://connectrpc.com/docs/protocol#error-codes | Connect's error codes}.
+ *
+ * @module
+ */
+
+import { fromBase64, looseText, text, toBase64, utf8 } from "../../bytes.ts";
+import {
+  codeOf,
+  type ErrorDetail,
+  MuonError,
+  type MuonErrorOptions,
+  type Status,
+  STATUSES,
+  type Where,
+} from "../../errors.ts";
+
+const HTTP: Partial<Record<Status, number>> = {
+  canceled: 499,
+  invalid_argument: 400,
+  deadline_exceeded: 504,
+  not_found: 404,
+  already_exists: 409,
+  permission_denied: 403,
+  resource_exhausted: 429,
+  failed_precondition: 400,
+  aborted: 409,
+  out_of_range: 400,
+  unimplemented: 501,
+  unavailable: 503,
+  unauthenticated: 401,
+};
+
+/** What an HTTP status means where no error stands in the body: an intermediary said it. */
+const OF_HTTP: Readonly<Record<number, Status>> = {
+  400: "internal",
+  401: "unauthenticated",
+  403: "permission_denied",
+  404: "unimplemented",
+  429: "unavailable",
+  502: "unavailable",
+  503: "unavailable",
+  504: "unavailable",
+};
+
+/**
+ * The HTTP status of a status, as Connect has it.
+ *
+ * @example
+ * ```ts
+ * httpStatus("deadline_exceeded"); // 504
+ * ```
+ */
+export function httpStatus(status: Status): number {
+  return HTTP[status] ?? 500;
+}
+
+/**
+ * An error in Connect's form. Beside what Connect knows stands what muon's own clients read and others skip: who says
+ * so (`id`), Go Micro's number where it is another than the status has (`number`), and whether the handler is known not
+ * to have run (`notRun`). A detail's `value` is base64, as Connect wants it, of the JSON that stands in `debug`.
+ */
+export interface ErrorBody {
+  /** The status. */
+  readonly code: Status;
+  /** What went wrong, in words. */
+  readonly message: string;
+  /** What a program can read. */
+  readonly details?: readonly { readonly type: string; readonly value: string; readonly debug: unknown }[];
+  /** Who says so. */
+  readonly id: string;
+  /** Go Micro's number. */
+  readonly number?: number;
+  /** Whether the handler is known not to have run. */
+  readonly notRun?: true;
+}
+
+/** An error in Connect's form. */
+export function errorBody(error: MuonError): ErrorBody {
+  const { status, detail, details, id, code, notRun } = error;
+  return {
+    code: status,
+    message: detail,
+    ...(details === undefined ? {} : { details: details.map(detailBody) }),
+    id,
+    ...(code === codeOf(status) ? {} : { number: code }),
+    ...(notRun ? { notRun } : {}),
+  };
+}
+
+function detailBody({ type, value }: ErrorDetail): { type: string; value: string; debug: unknown } {
+  let json: string;
+  try {
+    json = JSON.stringify(value) ?? "null";
+  } catch {
+    // What JSON cannot carry is told in words, rather than lost together with the error.
+    json = JSON.stringify(String(value));
+  }
+  return { type, value: toBase64(utf8(json)).replace(/=+$/, ""), debug: JSON.parse(json) };
+}
+
+/**
+ * The error that an answer's body is.
+ *
+ * @param body Body of an answer that is no success.
+ * @param http Its HTTP status.
+ * @param where What was called.
+ */
+export function errorOfBody(body: Uint8Array, http: number, where: Where): MuonError {
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(text(body));
+  } catch {
+    // No JSON: an intermediary's words.
+  }
+  const known = errorOf(parsed, where);
+  if (known !== undefined) return known;
+  const said = looseText(body.subarray(0, 500)).trim();
+  return new MuonError(
+    OF_HTTP[http] ?? "unknown",
+    `the other end answered HTTP ${http}${said === "" ? "" : `: ${said}`}`,
+    { id: "muon.http", where },
+  );
+}
+
+/** The error of a parsed body, of Connect or of one of muon's hosts; `undefined` if it is neither. */
+export function errorOf(parsed: unknown, where: Where): MuonError | undefined {
+  if (typeof parsed !== "object" || parsed === null) return undefined;
+  const { code, status, message, detail, details, id, number, notRun } = parsed as Record<string, unknown>;
+  const options: MuonErrorOptions = { id: typeof id === "string" ? id : "muon.http", where };
+  if (isStatus(code)) {
+    const read = Array.isArray(details) ? details.map(detailOf).filter((one) => one !== undefined) : [];
+    return new MuonError(code, typeof message === "string" ? message : "", {
+      ...options,
+      notRun: notRun === true,
+      ...(typeof number === "number" ? { code: number } : {}),
+      ...(read.length === 0 ? {} : { details: read }),
+    });
+  }
+  if (isStatus(status) && typeof detail === "string") {
+    // A host answers so what it handed to nobody: it stops, or nothing is served there.
+    const refused = id === "muon.host" && (status === "unavailable" || status === "not_found");
+    return new MuonError(status, detail, { ...options, notRun: refused });
+  }
+  return undefined;
+}
+
+function detailOf(detail: unknown): ErrorDetail | undefined {
+  if (typeof detail !== "object" || detail === null) return undefined;
+  const { type, value, debug } = detail as { type?: unknown; value?: unknown; debug?: unknown };
+  if (typeof type !== "string") return undefined;
+  if (debug !== undefined) return { type, value: debug };
+  try {
+    return { type, value: JSON.parse(text(fromBase64(String(value)))) };
+  } catch {
+    // Of a server that is not muon: a protobuf message in base64.
+    return { type, value };
+  }
+}
+
+function isStatus(value: unknown): value is Status {
+  return typeof value === "string" && (STATUSES as readonly string[]).includes(value);
+}

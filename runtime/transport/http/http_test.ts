@@ -1,0 +1,26 @@
+import { testTransport } from "../../../tests/conformance/transport.ts";
+import { ownSystem, runtime } from "../../../tests/conformance/own_adapter.ts";
+import type { Accept, Transport } from "../transport.ts";
+import { createHttpTransport } from "./http.ts";
+
+const system = ownSystem();
+
+async function serve(transport: Transport, accept: Accept) {
+  const host = await system.platform.serve({});
+  const protocol = transport.protocol!(accept);
+  host.mount(protocol);
+  return {
+    node: { id: "echo-1", address: host.addresses[0]!, metadata: { muon: "muon.v1,connect" } },
+    drain: (signal: AbortSignal) => protocol.drain(signal),
+    [Symbol.asyncDispose]: () => host[Symbol.asyncDispose](),
+  };
+}
+
+testTransport({
+  name: `http on ${runtime}`,
+  symmetrical: false,
+  // HTTP/1.1 has no credits: a writer waits once the sockets' buffers and the runtime's are full.
+  buffered: 3_000,
+  create: ({ limits }) => createHttpTransport({ system, limits }),
+  serve,
+});

@@ -1,0 +1,242 @@
+/**
+ * Takes calls on the shared port, in Connect's forms.
+ *
+ * @module
+ */
+
+import { EMPTY } from "../../bytes.ts";
+import type { Clock } from "../../clock.ts";
+import { MuonError } from "../../errors.ts";
+import type { Peer } from "../../host.ts";
+import type { Limits } from "../../policy.ts";
+import type { Accept, ServedProtocol } from "../transport.ts";
+import { readBody } from "./body.ts";
+import { Cors } from "./cors.ts";
+import { errorBody, httpStatus } from "./errors.ts";
+import { accepts, envelopedType, mediaType, metadataOf, timeoutOf } from "./headers.ts";
+import { type AnswerForm, HttpCall } from "./inbound.ts";
+import { pathOfUrl, type Route, routeOf } from "./paths.ts";
+
+/** What the protocol is made of. */
+export interface HttpServerOptions {
+  /** Time. */
+  readonly clock: Clock;
+  /** Takes the calls. */
+  readonly accept: Accept;
+  /** What is taken in. */
+  readonly limits: Limits;
+  /** Content types of messages that are read. */
+  readonly contentTypes: readonly string[];
+  /** Origins whose pages may call. */
+  readonly origins: readonly string[];
+}
+
+/** Header of the answer to OPTIONS: the largest message that is taken, in bytes. */
+export const MAX_MESSAGE = "muon-max-message";
+
+/** An HTTP status that is not the one of the error's status, and what else the answer says. */
+interface Refusal {
+  readonly status?: number;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** The protocol `connect`. */
+export class HttpServer implements ServedProtocol {
+  readonly name = "connect";
+  readonly #options: HttpServerOptions;
+  readonly #cors: Cors;
+  readonly #acceptPost: string;
+  #calls = 0;
+  #draining = false;
+  #idle: PromiseWithResolvers<void> | undefined;
+  readonly #finished = () => {
+    if (--this.#calls === 0) this.#idle?.resolve();
+  };
+
+  constructor(options: HttpServerOptions) {
+    const { contentTypes } = options;
+    this.#options = options;
+    this.#cors = new Cors(options.origins);
+    this.#acceptPost = [...contentTypes, ...contentTypes.map(envelopedType)]
+      .filter((type) => type !== undefined).join(", ");
+  }
+
+  matches({ path }: { readonly path: string }): boolean {
+    return routeOf(path) !== undefined;
+  }
+
+  fetch(request: Request, peer: Peer): Promise<Response> | Response {
+    const route = routeOf(pathOfUrl(request.url))!;
+    const origin = request.headers.get("origin");
+    if (!this.#cors.allows(origin)) {
+      return this.#refuse(request, this.#cors.refusal(origin!));
+    }
+    const headers = this.#cors.headers(origin);
+    if (this.#draining) {
+      const error = new MuonError("unavailable", "this node stops and takes no further calls", {
+        id: "muon.http",
+        notRun: true,
+      });
+      return this.#refuse(request, error, { headers });
+    }
+    if (request.method === "OPTIONS") return this.#describe(headers, origin);
+    if (request.method !== "POST") {
+      const error = new MuonError(
+        "unimplemented",
+        `${route.endpoint} is called with POST: the method is ${request.method}`,
+        { id: "muon.http", notRun: true },
+      );
+      return this.#refuse(request, error, { status: 405, headers: { ...headers, allow: "POST, OPTIONS" } });
+    }
+    try {
+      return this.#call(request, { peer, route, headers });
+    } catch (error) {
+      return this.#refuse(request, MuonError.from(error), { headers });
+    }
+  }
+
+  /** Answers new calls with `unavailable`; connections are kept. */
+  async drain(signal: AbortSignal): Promise<void> {
+    this.#draining = true;
+    if (this.#calls === 0 || signal.aborted) return;
+    this.#idle ??= Promise.withResolvers();
+    const idle = this.#idle;
+    const abort = () => idle.resolve();
+    signal.addEventListener("abort", abort, { once: true });
+    await idle.promise;
+    signal.removeEventListener("abort", abort);
+  }
+
+  #call(
+    request: Request,
+    { peer, route, headers: own }: {
+      readonly peer: Peer;
+      readonly route: Route;
+      readonly headers: Readonly<Record<string, string>>;
+    },
+  ): Promise<Response> | Response {
+    const { clock, accept, limits } = this.#options;
+    const { headers } = request;
+    const given = headers.get("content-type");
+    // `curl -X POST` without a body says no type.
+    const type = mediaType(given ?? (request.body === null ? "application/json" : ""));
+    if (type === undefined || !this.#options.contentTypes.includes(type.contentType)) {
+      return this.#refuse(request, this.#unknownType(given), {
+        status: 415,
+        headers: { ...own, "accept-post": this.#acceptPost },
+      });
+    }
+    const { contentType, enveloped } = type;
+    const version = headers.get("connect-protocol-version");
+    if (version !== null && version !== "1") {
+      throw new MuonError(
+        "invalid_argument",
+        `Connect-Protocol-Version must be 1: current value is ${JSON.stringify(version.slice(0, 40))}`,
+        { id: "muon.http", notRun: true },
+      );
+    }
+    const compression = headers.get(enveloped ? "connect-content-encoding" : "content-encoding");
+    if (compression !== null && compression !== "identity") {
+      const error = new MuonError(
+        "unimplemented",
+        `the input is compressed with ${JSON.stringify(compression.slice(0, 40))}, which is not read here`,
+        { id: "muon.http", notRun: true },
+      );
+      return this.#refuse(request, error, { headers: { ...own, "accept-encoding": "identity" } });
+    }
+    const timeout = timeoutOf(headers.get("connect-timeout-ms"));
+    const metadata = metadataOf(headers, limits.maxMetadata);
+    this.#calls++;
+    const call = new HttpCall({
+      clock,
+      request,
+      peer,
+      head: { ...route, metadata, contentType, timeout: timeout ?? 0, idempotent: false },
+      timeout,
+      enveloped,
+      form: formOf(type, headers.get("accept")),
+      maxMessage: limits.maxMessage,
+      window: limits.window,
+      headers: own,
+      finished: this.#finished,
+    });
+    if (enveloped) handOver(accept, call);
+    else void this.#gather(request, call);
+    return call.response;
+  }
+
+  /** Reads the one input, then hands the call over. */
+  async #gather(request: Request, call: HttpCall): Promise<void> {
+    try {
+      call.body = request.body === null
+        ? EMPTY
+        : await readBody(request, { limit: this.#options.limits.maxMessage, what: "input" });
+    } catch (error) {
+      const known = error instanceof MuonError
+        ? error
+        : new MuonError("canceled", "the input ended before it was whole", { id: "muon.http", cause: error });
+      return call.refuse(known, known.status === "resource_exhausted" ? 413 : httpStatus(known.status));
+    }
+    if (!call.over) handOver(this.#options.accept, call);
+  }
+
+  /** What a caller asks before its first call, and what browsers ask. */
+  #describe(headers: Readonly<Record<string, string>>, origin: string | null): Response {
+    return new Response(null, {
+      status: 204,
+      headers: {
+        ...headers,
+        ...this.#cors.preflight(origin),
+        allow: "POST, OPTIONS",
+        "accept-post": this.#acceptPost,
+        [MAX_MESSAGE]: String(this.#options.limits.maxMessage),
+      },
+    });
+  }
+
+  #unknownType(given: string | null): MuonError {
+    return new MuonError(
+      "invalid_argument",
+      given === null
+        ? `no content type is given: this node reads ${this.#acceptPost}`
+        : `unsupported content type ${
+          JSON.stringify(given.slice(0, 200))
+        }: this node reads ${this.#acceptPost}`,
+      { id: "muon.http", notRun: true },
+    );
+  }
+
+  /** An answer in place of a call. What was not read of the body would stand in the way of the next request. */
+  #refuse(request: Request, error: MuonError, { status, headers }: Refusal = {}): Response {
+    request.body?.cancel().catch(() => {});
+    return new Response(JSON.stringify(errorBody(error)), {
+      status: status ?? httpStatus(error.status),
+      headers: { ...headers, "content-type": "application/json" },
+    });
+  }
+}
+
+/**
+ * What the caller reads: an answer in the form of its request, and in the other form too where its `Accept` names that.
+ * So the answer decides whether a call streams, and a caller that is muon need not know beforehand.
+ */
+function formOf(
+  { contentType, enveloped }: { readonly contentType: string; readonly enveloped: boolean },
+  accept: string | null,
+): AnswerForm {
+  const streamed = envelopedType(contentType);
+  if (enveloped) {
+    const plain = accepts(accept, contentType);
+    return { plain: plain ? contentType : undefined, enveloped: streamed, empty: plain };
+  }
+  const streams = accepts(accept, streamed);
+  return { plain: contentType, enveloped: streams ? streamed : undefined, empty: streams };
+}
+
+function handOver(accept: Accept, call: HttpCall): void {
+  try {
+    accept(call);
+  } catch (thrown) {
+    call.fail(MuonError.from(thrown));
+  }
+}
