@@ -2,12 +2,12 @@ import assert from "node:assert/strict";
 import process from "node:process";
 import { test } from "node:test";
 import { pickContext, record, testSelector, use } from "../../tests/conformance/selector.ts";
+import { ScriptedRegistry } from "../../tests/support/scripted_registry.ts";
 import { MuonError } from "../errors.ts";
 import { lineLogger } from "../log.ts";
-import { PushIterator } from "../push_iterator.ts";
 import { seeded } from "../random.ts";
 import { createMemoryRegistry } from "../registry/memory.ts";
-import type { Registry, RegistryEvent, WatchOptions } from "../registry/registry.ts";
+import type { RegistryEvent } from "../registry/registry.ts";
 import { VirtualClock } from "../virtual_clock.ts";
 import { DECISION, type Decision } from "./decision.ts";
 import { createSelector, type SelectorOptions } from "./registry_selector.ts";
@@ -17,51 +17,9 @@ for (const strategy of STRATEGY_NAMES) {
   testSelector({ name: `registry, ${strategy}`, create: (parts) => createSelector({ ...parts, strategy }) });
 }
 
-/** A registry whose watches a test feeds and cuts. */
-class Scripted implements Registry {
-  readonly name = "scripted";
-  readonly watches: { readonly service: string | undefined; readonly events: PushIterator<RegistryEvent> }[] =
-    [];
-  lists = 0;
-  services: { name: string; version: string }[] = [];
-  down: Error | undefined;
-
-  get last(): PushIterator<RegistryEvent> {
-    return this.watches.at(-1)!.events;
-  }
-
-  watch({ service, signal }: WatchOptions = {}): AsyncIterable<RegistryEvent> {
-    const events = new PushIterator<RegistryEvent>({ signal });
-    if (this.down !== undefined) events.end(this.down);
-    this.watches.push({ service, events });
-    return events;
-  }
-
-  listServices(): Promise<{ name: string; version: string }[]> {
-    this.lists++;
-    return this.down === undefined ? Promise.resolve(this.services) : Promise.reject(this.down);
-  }
-
-  getService(): Promise<never> {
-    return Promise.reject(new Error("not asked for"));
-  }
-
-  register(): Promise<void> {
-    return Promise.resolve();
-  }
-
-  deregister(): Promise<void> {
-    return Promise.resolve();
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    return Promise.resolve();
-  }
-}
-
 function scripted(options: Partial<SelectorOptions> = {}) {
   const clock = new VirtualClock();
-  const registry = new Scripted();
+  const registry = new ScriptedRegistry();
   const lines: string[] = [];
   const log = lineLogger((line) => lines.push(line));
   const selector = createSelector({ registry, system: { clock, random: seeded(2) }, log, ...options });
