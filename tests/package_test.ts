@@ -69,7 +69,7 @@ after(() => rm(folder, { recursive: true, force: true }));
 async function configure(
   name: string,
   options: Readonly<Record<string, unknown>>,
-  files: readonly string[] = ["greeter.ts", "main.ts", "client.ts", "memory.ts"],
+  files: readonly string[] = ["greeter.ts", "main.ts", "client.ts", "memory.ts", "edge.ts"],
 ): Promise<string> {
   const path = join(app, name);
   await writeFile(path, JSON.stringify({ compilerOptions: { ...COMPILER_OPTIONS, ...options }, files }));
@@ -94,6 +94,9 @@ async function run(where: string, ending: string): Promise<void> {
   const at = { cwd: where, env };
   await using memory = spawnOn(runtime, join(where, `memory${ending}`), at);
   assert.deepEqual([await memory.exited, memory.stdout], [0, "Hello memory\n0,1,2\n"], memory.stderr);
+
+  await using edge = spawnOn(runtime, join(where, `edge${ending}`), at);
+  assert.deepEqual([await edge.exited, edge.stdout], [0, '{"greeting":"Hello edge"}\n'], edge.stderr);
 
   await using service = spawnOn(runtime, join(where, `main${ending}`), at);
   await service.ready(/muon: greeter 1\.0\.0/);

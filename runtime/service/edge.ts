@@ -66,6 +66,13 @@ export interface EdgeOptions extends
    * @default {86_400_000}
    */
   readonly registerTtl?: number;
+  /**
+   * Origins whose pages may call from a browser, as `https://app.example`; others are answered 403. What is no browser
+   * tells no origin.
+   *
+   * @default {[]}
+   */
+  readonly origins?: readonly string[];
   /** Stand around each handler. @default {[]} */
   readonly interceptors?: readonly Interceptor[];
 }
