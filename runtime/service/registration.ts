@@ -31,14 +31,29 @@ export interface RegistrationOptions {
 }
 
 const TRIES = 3;
+/** How long a start that failed tries to take back what it registered, in ms. */
+const WITHDRAWAL = 1_000;
 
-/** Keeps records registered. */
+/**
+ * Keeps records registered. Each renewal registers them whole, so that a registry which has lost them, or lets them
+ * expire while it is away, has them again with the first renewal that reaches it. A registry that does not answer is
+ * waited for no longer than an interval: what it may answer later neither holds up the next renewal nor outlives
+ * {@link stop}.
+ */
 export class Registration {
   readonly #options: RegistrationOptions;
   readonly #stopped = new AbortController();
+  /** Registrations the registry has not answered yet. */
+  readonly #underWay = new Set<Promise<void>>();
   #loop: Promise<void> = Promise.resolve();
 
   constructor(options: RegistrationOptions) {
+    if (!(options.interval > 0 && Number.isFinite(options.ttl))) {
+      throw new RangeError(
+        `registerInterval must be above 0 ms, and registerTtl finite: current values are ${options.interval} ms and ` +
+          `${options.ttl} ms`,
+      );
+    }
     if (options.interval * 2 > options.ttl) {
       throw new RangeError(
         `registerInterval must be at most half of registerTtl, so that a lost renewal harms nobody: current values are ` +
@@ -51,7 +66,8 @@ export class Registration {
   /**
    * Registers, three times if need be, then renews.
    *
-   * @throws {MuonError} `unavailable`, that names the registry and what it said.
+   * @throws {MuonError} That names the registry and what it said: with its status if it gave one, else `unavailable`.
+   * @throws {TypeError | RangeError} If the registry refuses a record for what it is: another try would not help.
    */
   async start(): Promise<void> {
     const { clock, random, registry } = this.#options;
@@ -60,15 +76,16 @@ export class Registration {
         await this.#register();
         break;
       } catch (cause) {
-        if (attempt === TRIES) {
-          const message = cause instanceof Error ? cause.message : String(cause);
+        const refused = cause instanceof TypeError || cause instanceof RangeError;
+        if (refused || attempt === TRIES) {
+          await this.#withdraw();
+          if (refused) throw cause;
+          const known = cause instanceof MuonError;
+          const message = known ? cause.detail : cause instanceof Error ? cause.message : String(cause);
           throw new MuonError(
-            "unavailable",
+            known ? cause.status : "unavailable",
             `Cannot register in the registry "${registry.name}": ${message}`,
-            {
-              id: "muon.service",
-              cause,
-            },
+            { id: "muon.service", cause },
           );
         }
         await sleep(clock, backoff({ backoff: 100, maxBackoff: 1_000 }, attempt, random.next()));
@@ -81,9 +98,10 @@ export class Registration {
   async stop(signal: AbortSignal): Promise<void> {
     this.#stopped.abort();
     const { registry, records, log } = this.#options;
-    const deregistered = this.#loop.then(() =>
-      Promise.all(records.map((record) => registry.deregister(record)))
-    );
+    // After what is under way: a registration that arrived behind its own deregistration would stay.
+    const deregistered = this.#loop
+      .then(() => Promise.allSettled(this.#underWay))
+      .then(() => Promise.all(records.map((record) => registry.deregister(record))));
     await new Promise<void>((resolve) => {
       const late = () => {
         log.warn("could not deregister in time; the record expires by itself", { registry: registry.name });
@@ -100,9 +118,43 @@ export class Registration {
     });
   }
 
+  /** Registers everything; rejects when the registry has not answered within an interval, or this is stopped. */
   async #register(): Promise<void> {
-    const { registry, records, ttl } = this.#options;
-    await Promise.all(records.map((record) => registry.register(record, { ttl })));
+    const { registry, records, ttl, interval } = this.#options;
+    const registering = Promise.all(records.map((record) => registry.register(record, { ttl }))).then(
+      () => {},
+    );
+    this.#underWay.add(registering);
+    const answered = () => void this.#underWay.delete(registering);
+    registering.then(answered, answered);
+    await this.#within(interval, registering);
+  }
+
+  /** Takes back what a start that failed may have registered: nobody will answer there. */
+  async #withdraw(): Promise<void> {
+    const { registry, records, log } = this.#options;
+    const withdrawing = Promise.all(records.map((record) => registry.deregister(record))).then(() => {});
+    await this.#within(WITHDRAWAL, withdrawing).catch((error) => {
+      log.debug("what was registered cannot be taken back; it expires", { registry: registry.name, error });
+    });
+  }
+
+  async #within(ms: number, work: Promise<void>): Promise<void> {
+    const { signal } = this.#stopped;
+    const over = Promise.withResolvers<never>();
+    const timer = this.#options.clock.after(ms, () => {
+      over.reject(
+        new MuonError("unavailable", `it has not answered within ${ms} ms`, { id: "muon.registry" }),
+      );
+    });
+    const abort = () => over.reject(signal.reason);
+    signal.addEventListener("abort", abort, { once: true });
+    try {
+      await Promise.race([work, over.promise]);
+    } finally {
+      timer.cancel();
+      signal.removeEventListener("abort", abort);
+    }
   }
 
   async #renew(): Promise<void> {
@@ -121,6 +173,7 @@ export class Registration {
         if (away) log.info("registry is back", { registry: registry.name });
         away = false;
       } catch (error) {
+        if (this.#stopped.signal.aborted) return;
         if (!away) {
           log.warn("cannot renew the registration; will try again", { registry: registry.name, error });
         }
