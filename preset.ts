@@ -20,6 +20,7 @@ import { LIMITS, type Limits } from "./runtime/policy.ts";
 import { createFileRegistry } from "./runtime/registry/file/file.ts";
 import type { KvStore } from "./runtime/kv_store.ts";
 import { createKvRegistry } from "./runtime/registry/kv/kv.ts";
+import { createMdnsRegistry } from "./runtime/registry/mdns/mdns.ts";
 import { createMemoryRegistry, MemoryRegistryStore } from "./runtime/registry/memory.ts";
 import type { Registry } from "./runtime/registry/registry.ts";
 import { createLeastConn } from "./runtime/selector/leastconn.ts";
@@ -118,6 +119,17 @@ const REGISTRIES: Readonly<Record<string, (making: Making) => Registry>> = {
       kv: openKv,
       ...(options.registryAddress === undefined ? {} : { address: options.registryAddress }),
     }),
+  mdns: ({ system, options, log }) => {
+    if (options.registryAddress !== undefined) {
+      throw new TypeError(
+        `The registry "mdns" has no address, it asks all on the link: current value of --registry_address ` +
+          `(MICRO_REGISTRY_ADDRESS, the option registryAddress) is ${
+            JSON.stringify(options.registryAddress)
+          }`,
+      );
+    }
+    return createMdnsRegistry({ system, log });
+  },
   memory: ({ system }) => createMemoryRegistry({ system, store: sharedBy(system).store }),
 };
 

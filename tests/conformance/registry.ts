@@ -28,6 +28,11 @@ export interface RegistrySuite {
   readonly create: () => Promise<RegistryHarness> | RegistryHarness;
   /** Shortest time to live that the implementation can tell from none, in ms. @default {1000} */
   readonly ttl?: number;
+  /**
+   * Which names of services the implementation can hold; it must refuse the others with a RangeError when they are
+   * registered, and find nobody under them. @default {every name}
+   */
+  readonly holds?: (name: string) => boolean;
 }
 
 const MINUTE = 60_000;
@@ -92,13 +97,17 @@ export function testRegistry(suite: RegistrySuite): void {
         "a\nb",
         "__proto__",
       ];
+      const held = names.filter((name) => suite.holds?.(name) ?? true);
       for (const [index, name] of names.entries()) {
-        await here.register({ ...greeter("1", `n${index}`), name }, { ttl: MINUTE });
+        const registered = here.register({ ...greeter("1", `n${index}`), name }, { ttl: MINUTE });
+        if (held.includes(name)) await registered;
+        else await assert.rejects(registered, RangeError, `service ${name}`);
       }
       for (const [index, name] of names.entries()) {
-        assert.deepEqual(shape(await there.getService(name)), [`1: n${index}`], `service ${name}`);
+        const expected = held.includes(name) ? [`1: n${index}`] : [];
+        assert.deepEqual(shape(await there.getService(name)), expected, `service ${name}`);
       }
-      assert.equal((await there.listServices()).length, names.length);
+      assert.equal((await there.listServices()).length, held.length);
     });
 
     run("registering again changes a node", async ({ here, there }) => {

@@ -1,0 +1,112 @@
+// Go Micro's own default registry, mdns, as a peer for muon's tests. Each answer is a line of JSON on stdout.
+//
+//	mdns register <service> <node id> <host:port>   registers, says "ready", deregisters when stdin ends
+//	mdns get <service>                              looks until somebody serves it, at most 10 s
+//	mdns list                                       lists the services once
+//	mdns watch <service>                            says "ready", then every result, until stdin ends
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"go-micro.dev/v5/registry"
+)
+
+func main() {
+	if err := run(os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+func run(args []string) error {
+	if len(args) == 0 {
+		return fmt.Errorf("usage: mdns register|get|list|watch …")
+	}
+	// What a Go Micro service uses when nobody says otherwise.
+	reg := registry.DefaultRegistry
+	if reg.String() != "mdns" {
+		return fmt.Errorf("the default registry is %s, not mdns", reg.String())
+	}
+	switch {
+	case args[0] == "register" && len(args) == 4:
+		return register(reg, args[1], args[2], args[3])
+	case args[0] == "get" && len(args) == 2:
+		return get(reg, args[1])
+	case args[0] == "list" && len(args) == 1:
+		services, err := reg.ListServices()
+		if err != nil {
+			return err
+		}
+		return say(services)
+	case args[0] == "watch" && len(args) == 2:
+		return watch(reg, args[1])
+	}
+	return fmt.Errorf("cannot make sense of %q", args)
+}
+
+func register(reg registry.Registry, name, id, address string) error {
+	service := &registry.Service{
+		Name:    name,
+		Version: "1.2.3",
+		Endpoints: []*registry.Endpoint{{
+			Name:     "Greeter.Hello",
+			Request:  &registry.Value{Name: "Request", Type: "Request", Values: []*registry.Value{{Name: "name", Type: "string"}}},
+			Response: &registry.Value{Name: "Response", Type: "Response"},
+			Metadata: map[string]string{"stream": "false"},
+		}},
+		Nodes: []*registry.Node{{Id: id, Address: address, Metadata: map[string]string{"protocol": "mucp", "zone": "z1"}}},
+	}
+	if err := reg.Register(service, registry.RegisterTTL(time.Minute)); err != nil {
+		return err
+	}
+	fmt.Println("ready")
+	io.Copy(io.Discard, os.Stdin)
+	return reg.Deregister(service)
+}
+
+func get(reg registry.Registry, name string) error {
+	for deadline := time.Now().Add(10 * time.Second); ; {
+		services, err := reg.GetService(name)
+		if err != nil {
+			return err
+		}
+		if len(services) > 0 {
+			return say(services)
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("nobody serves %s", name)
+		}
+	}
+}
+
+func watch(reg registry.Registry, name string) error {
+	watcher, err := reg.Watch(registry.WatchService(name))
+	if err != nil {
+		return err
+	}
+	// The sockets are opened by another goroutine, which says nothing of it.
+	time.Sleep(500 * time.Millisecond)
+	fmt.Println("ready")
+	go func() {
+		io.Copy(io.Discard, os.Stdin)
+		os.Exit(0)
+	}()
+	for {
+		result, err := watcher.Next()
+		if err != nil {
+			return err
+		}
+		if err := say(result); err != nil {
+			return err
+		}
+	}
+}
+
+func say(value any) error {
+	return json.NewEncoder(os.Stdout).Encode(value)
+}
