@@ -36,7 +36,8 @@ export function pathOf({ service, endpoint }: Route): string {
 
 /**
  * The endpoint that a path names, its query left aside; `undefined` if it is no endpoint's path. A service's name may
- * hold dots: the last one before the slash stands in front of the handler.
+ * hold dots: the last one before the slash stands in front of the handler. Handlers and methods begin with no digit, so
+ * that `/v1.0/users` is none.
  *
  * @example
  * ```ts
@@ -47,7 +48,7 @@ export function pathOf({ service, endpoint }: Route): string {
 export function routeOf(path: string): Route | undefined {
   const known = routes.get(path);
   if (known !== undefined) return known;
-  const parts = /^\/([^/?#]+)\.([^./?#]+)\/([^./?#]+)(?:\?|$)/.exec(path);
+  const parts = /^\/([^/?#]+)\.([^\d./?#][^./?#]*)\/([^\d./?#][^./?#]*)(?:\?|$)/.exec(path);
   if (parts === null) return undefined;
   const [service, handler, method] = [decoded(parts[1]!), decoded(parts[2]!), decoded(parts[3]!)];
   if (service === undefined || handler === undefined || method === undefined) return undefined;

@@ -7,7 +7,7 @@
 import { EMPTY } from "../../bytes.ts";
 import type { Clock } from "../../clock.ts";
 import { MuonError } from "../../errors.ts";
-import type { Peer } from "../../host.ts";
+import type { Peer, RequestHead } from "../../host.ts";
 import type { Limits } from "../../policy.ts";
 import type { Accept, ServedProtocol } from "../transport.ts";
 import { readBody } from "./body.ts";
@@ -33,6 +33,8 @@ export interface HttpServerOptions {
 
 /** Header of the answer to OPTIONS: the largest message that is taken, in bytes. */
 export const MAX_MESSAGE = "muon-max-message";
+
+const PASCAL_CASE = /^\p{Lu}.*\.\p{Lu}/u;
 
 /** An HTTP status that is not the one of the error's status, and what else the answer says. */
 interface Refusal {
@@ -61,8 +63,10 @@ export class HttpServer implements ServedProtocol {
       .filter((type) => type !== undefined).join(", ");
   }
 
-  matches({ path }: { readonly path: string }): boolean {
-    return routeOf(path) !== undefined;
+  /** An endpoint's path; for other methods than POST one whose names are as muon makes them, lest a user's own be taken. */
+  matches({ method, path }: RequestHead): boolean {
+    const route = routeOf(path);
+    return route !== undefined && (method === "POST" || PASCAL_CASE.test(route.endpoint));
   }
 
   fetch(request: Request, peer: Peer): Promise<Response> | Response {
