@@ -7,7 +7,9 @@ import {
   edge,
   type EdgeOptions,
   Method,
+  type MuonError,
   type Registry,
+  type RegistryEvent,
   Service,
   type ServiceRecord,
   Subscribe,
@@ -28,6 +30,23 @@ class Greeter {
     return { peer: ctx.peer.address };
   }
 
+  @Method({ output: z.string() })
+  async asks(_: void, ctx: Context) {
+    return await ctx.call<string>("nobody", "Nobody.There").catch((error: MuonError) => error.status);
+  }
+
+  @Method()
+  async asksInVain(_: void, ctx: Context): Promise<void> {
+    await ctx.call("nobody", "Nobody.There");
+  }
+
+  @Method({ output: z.string() })
+  async *keepsAsking(_: void, ctx: Context) {
+    for (let i = 0; i < 2; i++) {
+      yield await ctx.call<string>("nobody", "Nobody.There").catch((error: MuonError) => error.status);
+    }
+  }
+
   @Subscribe("user.created")
   welcome() {}
 }
@@ -37,6 +56,8 @@ const DAY = 86_400_000;
 /** A registry that keeps what it is told, and fails while `away`. */
 class Told {
   readonly records: { readonly record: ServiceRecord; readonly ttl: number }[] = [];
+  /** Of each watch, whether it is going on. */
+  readonly watches: { going: boolean }[] = [];
   away = false;
   readonly registry: Registry = {
     name: "told",
@@ -47,9 +68,17 @@ class Told {
     deregister: () => Promise.resolve(),
     getService: () => Promise.resolve([]),
     listServices: () => Promise.resolve([]),
-    async *watch() {},
+    watch: ({ signal } = {}) => this.#watch(signal!),
     [Symbol.asyncDispose]: () => Promise.resolve(),
   };
+
+  async *#watch(signal: AbortSignal): AsyncGenerator<RegistryEvent, void> {
+    const watch = { going: true };
+    this.watches.push(watch);
+    yield { type: "sync", services: [] };
+    await new Promise((resolve) => signal.addEventListener("abort", resolve));
+    watch.going = false;
+  }
 }
 
 function made(options: EdgeOptions = {}) {
@@ -133,7 +162,13 @@ describe("edge", () => {
     assert.deepEqual([record.name, ttl, node!.id], ["greeter", DAY, "greeter-greeter.example:443"]);
     assert.deepEqual([node!.address, node!.metadata.secure], ["greeter.example:443", "true"]);
     // It is not told of events: they would be sent to where nobody takes them.
-    assert.deepEqual(record.endpoints.map(({ name }) => name), ["Greeter.Hello", "Greeter.Who"]);
+    assert.deepEqual(record.endpoints.map(({ name }) => name), [
+      "Greeter.Hello",
+      "Greeter.Who",
+      "Greeter.Asks",
+      "Greeter.AsksInVain",
+      "Greeter.KeepsAsking",
+    ]);
   });
 
   test("tries again at a later request when the registry is away, and says so", async () => {
@@ -167,6 +202,37 @@ describe("edge", () => {
     const { call } = made({ registry: told.registry });
     await call("Hello");
     assert.deepEqual(told.records, []);
+  });
+
+  test("ends what a handler calls with when the handler ends, however it does", async () => {
+    const told = new Told();
+    const { call, fetch } = made({ registry: told.registry });
+    // Promises of what is closed settle in this turn.
+    const over = async () => {
+      await new Promise((resolve) => setTimeout(resolve));
+      assert.deepEqual(told.watches.filter(({ going }) => going), []);
+    };
+
+    assert.equal(await (await call("Asks")).json(), "not_found");
+    assert.equal(told.watches.length, 1);
+    await over();
+    assert.equal((await call("AsksInVain")).status, 404);
+    assert.equal(told.watches.length, 2);
+    await over();
+
+    const stream = await fetch(
+      new Request("http://edge/greeter.Greeter/KeepsAsking", {
+        method: "POST",
+        headers: { "content-type": "application/connect+json" },
+        body: new Uint8Array([0, 0, 0, 0, 2, 123, 125]),
+      }),
+    );
+    const items = stream.body!.getReader();
+    assert.match(new TextDecoder().decode((await items.read()).value), /not_found/);
+    // A stream that goes on keeps what it calls with; one that its reader leaves does not.
+    assert.equal(told.watches.at(-1)!.going, true);
+    await items.cancel();
+    await over();
   });
 
   test("says that it takes no events", async () => {
