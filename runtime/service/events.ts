@@ -46,11 +46,22 @@ export function eventHandler(options: EventHandlerOptions): (delivery: Delivery)
   const { definition, subscription, codecs, host } = options;
   const method = memberOf(definition, options.implementation, subscription.member);
   const what = `event on ${subscription.topic}`;
-  const handle: Handler = intercept(options.interceptors, async (invocation) => {
+  // A handler may throw the very same status, of a call that it made: that one may do better the next time.
+  const unfit = new WeakSet<object>();
+  const checked = async (event: unknown): Promise<unknown> => {
     const { input } = subscription;
-    const event = input === undefined ? invocation.input : await validate(input, invocation.input, what);
-    return await method(event, invocation.context!);
-  });
+    if (input === undefined) return event;
+    try {
+      return await validate(input, event, what);
+    } catch (error) {
+      if (error instanceof MuonError) unfit.add(error);
+      throw error;
+    }
+  };
+  const handle: Handler = intercept(
+    options.interceptors,
+    async (invocation) => await method(await checked(invocation.input), invocation.context!),
+  );
   const log = host.log.with({ service: definition.name, topic: subscription.topic });
 
   return async (delivery) => {
@@ -70,7 +81,7 @@ export function eventHandler(options: EventHandlerOptions): (delivery: Delivery)
     try {
       return verdict(await handle(call));
     } catch (error) {
-      if (error instanceof MuonError && error.status === "invalid_argument") {
+      if (typeof error === "object" && error !== null && unfit.has(error)) {
         return refuse(log, delivery, error);
       }
       log.warn("event handler failed", { id: delivery.message.id, attempt: delivery.attempt, error });
