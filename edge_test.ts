@@ -18,6 +18,8 @@ import type { Logger } from "./runtime/log.ts";
 import { VirtualClock } from "./runtime/virtual_clock.ts";
 import { createVirtualSystem } from "./runtime/virtual_platform.ts";
 
+const ONCE = { retries: 0 };
+
 @Service("greeter", { version: "1.0.0" })
 class Greeter {
   @Method({ input: z.object({ name: z.string() }), output: z.object({ greeting: z.string() }) })
@@ -32,18 +34,22 @@ class Greeter {
 
   @Method({ output: z.string() })
   async asks(_: void, ctx: Context) {
-    return await ctx.call<string>("nobody", "Nobody.There").catch((error: MuonError) => error.status);
+    return await ctx.call<string>("nobody", "Nobody.There", {}, ONCE).catch((error: MuonError) =>
+      error.status
+    );
   }
 
   @Method()
   async asksInVain(_: void, ctx: Context): Promise<void> {
-    await ctx.call("nobody", "Nobody.There");
+    await ctx.call("nobody", "Nobody.There", {}, ONCE);
   }
 
   @Method({ output: z.string() })
   async *keepsAsking(_: void, ctx: Context) {
     for (let i = 0; i < 2; i++) {
-      yield await ctx.call<string>("nobody", "Nobody.There").catch((error: MuonError) => error.status);
+      yield await ctx.call<string>("nobody", "Nobody.There", {}, ONCE).catch((error: MuonError) =>
+        error.status
+      );
     }
   }
 
@@ -75,7 +81,12 @@ class Told {
   async *#watch(signal: AbortSignal): AsyncGenerator<RegistryEvent, void> {
     const watch = { going: true };
     this.watches.push(watch);
-    yield { type: "sync", services: [] };
+    // A node that nobody can call, as it speaks nothing: it is known, and watched.
+    const nodes = [{ id: "nobody-1", address: "127.0.0.1:1", metadata: {} }];
+    yield {
+      type: "sync",
+      services: [{ name: "nobody", version: "1.0.0", metadata: {}, endpoints: [], nodes }],
+    };
     await new Promise((resolve) => signal.addEventListener("abort", resolve));
     watch.going = false;
   }
@@ -213,10 +224,10 @@ describe("edge", () => {
       assert.deepEqual(told.watches.filter(({ going }) => going), []);
     };
 
-    assert.equal(await (await call("Asks")).json(), "not_found");
+    assert.equal(await (await call("Asks")).json(), "unavailable");
     assert.equal(told.watches.length, 1);
     await over();
-    assert.equal((await call("AsksInVain")).status, 404);
+    assert.equal((await call("AsksInVain")).status, 503);
     assert.equal(told.watches.length, 2);
     await over();
 
@@ -228,7 +239,7 @@ describe("edge", () => {
       }),
     );
     const items = stream.body!.getReader();
-    assert.match(new TextDecoder().decode((await items.read()).value), /not_found/);
+    assert.match(new TextDecoder().decode((await items.read()).value), /unavailable/);
     // A stream that goes on keeps what it calls with; one that its reader leaves does not.
     assert.equal(told.watches.at(-1)!.going, true);
     await items.cancel();
