@@ -6,6 +6,7 @@
 import { build, stop } from "esbuild";
 import assert from "node:assert/strict";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { createRequire } from "node:module";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -49,7 +50,8 @@ function onBun(port: number, environment: Environment): Promise<AsyncDisposable>
 }
 
 async function onWorkerd(port: number, environment: Environment): Promise<AsyncDisposable> {
-  const { default: workerd } = await import("workerd");
+  // It has no declarations that tsc finds; what it exports is the path of its binary.
+  const { default: workerd } = createRequire(import.meta.url)("workerd") as { default: string };
   const folder = await mkdtemp(join(tmpdir(), "muon-workerd-"));
   await bundle("greeter.ts", { outfile: join(folder, "worker.js"), minify: true });
   const bindings = Object.entries(environment).map(([name, text]) =>
@@ -73,7 +75,7 @@ const greeter :Workerd.Worker = (
 );
 `,
   );
-  const process = spawnProgram(workerd as unknown as string, {
+  const process = spawnProgram(workerd, {
     args: ["serve", "config.capnp", "--control-fd=1"],
     cwd: folder,
   });
