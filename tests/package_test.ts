@@ -87,6 +87,7 @@ async function compile(config: string): Promise<string> {
 /** Runs the app's files of a folder, with these endings. */
 async function run(where: string, ending: string): Promise<void> {
   const env = {
+    MICRO_REGISTRY: "file",
     MICRO_REGISTRY_ADDRESS: await mkdtemp(join(folder, "registry-")),
     // Else tsx would go by the project's, which maps the package's name to its sources.
     TSX_TSCONFIG_PATH: join(app, "tsconfig.json"),

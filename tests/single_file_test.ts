@@ -121,6 +121,6 @@ for (const [kind, make] of Object.entries(KINDS[runtime])) {
 }
 
 /** A registry of a test's own. */
-async function registry(): Promise<{ readonly MICRO_REGISTRY_ADDRESS: string }> {
-  return { MICRO_REGISTRY_ADDRESS: await mkdtemp(join(folder, "registry-")) };
+async function registry() {
+  return { MICRO_REGISTRY: "file", MICRO_REGISTRY_ADDRESS: await mkdtemp(join(folder, "registry-")) };
 }
