@@ -31,6 +31,7 @@ import type { Strategy } from "./runtime/selector/selector.ts";
 import type { Advertised, Assembler, Components } from "./runtime/service/components.ts";
 import { didYouMean } from "./runtime/service/nearest.ts";
 import type { MeshOptions } from "./runtime/service/options.ts";
+import { createHttpTransport } from "./runtime/transport/http/http.ts";
 import { createMemoryTransport, MemoryNetwork } from "./runtime/transport/memory/memory.ts";
 import { createMucpTransport } from "./runtime/transport/mucp/mucp.ts";
 import type { Transport } from "./runtime/transport/transport.ts";
@@ -151,9 +152,10 @@ const BROKERS: Readonly<Record<string, (making: Making, registry: Registry) => M
 };
 
 /** The transports that share a service's port, in the order in which callers prefer them. */
-const ON_THE_PORT: readonly string[] = ["ws", "mucp"];
+const ON_THE_PORT: readonly string[] = ["ws", "http", "mucp"];
 
 const TRANSPORTS: Readonly<Record<string, (making: Making) => Transport>> = {
+  http: ({ system, limits }) => createHttpTransport({ system, limits }),
   mucp: ({ system, limits }) => createMucpTransport({ system, limits }),
   ws: ({ system, limits, options }) => createWsTransport({ system, limits, tls: options.tls }),
   memory: ({ system, limits }) =>

@@ -77,7 +77,8 @@ export function createServer(options: ServerOptions): Server {
     const started = clock.now();
     const { body } = call;
     const { kind } = entry.definition;
-    if (body === undefined && kind === "unary") {
+    // A generator whose kind is not declared may take a stream; whoever streams whatever is meant most likely means not.
+    if (body === undefined && (kind === "unary" || (kind === "server" && call.alwaysStream === true))) {
       onlyItem(call, entry).then(
         (item) => run(call, entry, { marshal, started, body: item }),
         (error) => fail(call, entry, { error, started, context: undefined }),

@@ -78,6 +78,8 @@ export interface Incoming {
   readonly peer: Peer;
   /** The input, if it is one value and whole; `undefined` if it is a stream: then read `messages`. */
   readonly body: Uint8Array | undefined;
+  /** Whether the input is a stream even where the caller means one value, as in Connect's streams. @default {false} */
+  readonly alwaysStream?: boolean;
   /** The items of an input stream. Reading gives the caller credit. */
   readonly messages: AsyncIterable<Uint8Array>;
   /** Until when the caller waits, in ms on the steady clock; `undefined`: no limit. */

@@ -90,6 +90,12 @@ export class HttpCall implements Incoming {
     else signal.addEventListener("abort", this.#gone, { once: true });
   }
 
+  /** Connect's own clients put every input of a streaming endpoint into an envelope; muon's only what streams. */
+  get alwaysStream(): boolean {
+    const { enveloped, form } = this.#options;
+    return enveloped && form.plain === undefined;
+  }
+
   get over(): boolean {
     return this.#over;
   }

@@ -5,7 +5,7 @@
  */
 
 import { EMPTY } from "../../bytes.ts";
-import type { Clock } from "../../clock.ts";
+import { type Clock, sleep } from "../../clock.ts";
 import { MuonError } from "../../errors.ts";
 import type { Peer, RequestHead } from "../../host.ts";
 import type { Limits } from "../../policy.ts";
@@ -34,6 +34,8 @@ export interface HttpServerOptions {
 /** Header of the answer to OPTIONS: the largest message that is taken, in bytes. */
 export const MAX_MESSAGE = "muon-max-message";
 
+/** How long nobody may have come before a stopping node's connections are closed, in ms. */
+const QUIET = 100;
 const PASCAL_CASE = /^\p{Lu}.*\.\p{Lu}/u;
 
 /** An HTTP status that is not the one of the error's status, and what else the answer says. */
@@ -50,6 +52,8 @@ export class HttpServer implements ServedProtocol {
   readonly #acceptPost: string;
   #calls = 0;
   #draining = false;
+  /** When the last request came, in ms on the steady clock. */
+  #last = -Infinity;
   #idle: PromiseWithResolvers<void> | undefined;
   readonly #finished = () => {
     if (--this.#calls === 0) this.#idle?.resolve();
@@ -70,6 +74,7 @@ export class HttpServer implements ServedProtocol {
   }
 
   fetch(request: Request, peer: Peer): Promise<Response> | Response {
+    this.#last = this.#options.clock.now();
     const route = routeOf(pathOfUrl(request.url))!;
     const origin = request.headers.get("origin");
     if (!this.#cors.allows(origin)) {
@@ -99,16 +104,31 @@ export class HttpServer implements ServedProtocol {
     }
   }
 
-  /** Answers new calls with `unavailable`; connections are kept. */
+  /**
+   * Answers new calls with `unavailable`; connections are kept. An idle connection cannot be closed without failing the
+   * request that may be on its way just then: so this lasts until no caller has come for a while.
+   */
   async drain(signal: AbortSignal): Promise<void> {
+    const { clock } = this.#options;
     this.#draining = true;
-    if (this.#calls === 0 || signal.aborted) return;
-    this.#idle ??= Promise.withResolvers();
-    const idle = this.#idle;
+    while (!signal.aborted) {
+      if (this.#calls > 0) {
+        await this.#untilIdle(signal);
+        continue;
+      }
+      const quiet = clock.now() - this.#last;
+      if (quiet >= QUIET) return;
+      await sleep(clock, QUIET - quiet, { signal }).catch(() => {});
+    }
+  }
+
+  async #untilIdle(signal: AbortSignal): Promise<void> {
+    const idle = this.#idle ??= Promise.withResolvers();
     const abort = () => idle.resolve();
     signal.addEventListener("abort", abort, { once: true });
     await idle.promise;
     signal.removeEventListener("abort", abort);
+    this.#idle = undefined;
   }
 
   #call(
@@ -123,7 +143,7 @@ export class HttpServer implements ServedProtocol {
     const { headers } = request;
     const given = headers.get("content-type");
     // `curl -X POST` without a body says no type.
-    const type = mediaType(given ?? (request.body === null ? "application/json" : ""));
+    const type = mediaType(given ?? (hasBody(request) ? "" : "application/json"));
     if (type === undefined || !this.#options.contentTypes.includes(type.contentType)) {
       return this.#refuse(request, this.#unknownType(given), {
         status: 415,
@@ -235,6 +255,12 @@ function formOf(
   }
   const streams = accepts(accept, streamed);
   return { plain: contentType, enveloped: streams ? streamed : undefined, empty: streams };
+}
+
+/** Whether a request has a body, as its headers say it: servers give one of no bytes where there is none. */
+function hasBody({ body, headers }: Request): boolean {
+  return body !== null &&
+    (headers.has("transfer-encoding") || Number(headers.get("content-length") ?? 0) > 0);
 }
 
 function handOver(accept: Accept, call: HttpCall): void {
