@@ -25,6 +25,7 @@
 import { Service as serviceDecorator } from "./decorators/service.ts";
 import type { Runnable } from "./decorators/types.ts";
 import { assembler } from "./preset.ts";
+import type { System } from "./runtime/platform.ts";
 import { connectMesh, type Mesh } from "./runtime/service/mesh.ts";
 import type { MeshOptions, ServiceOptions } from "./runtime/service/options.ts";
 import type { OwnFlags } from "./runtime/service/own_flags.ts";
@@ -83,6 +84,18 @@ export async function run<const T extends readonly unknown[]>(
   const service = new ServiceCore(assembler, {});
   for (const target of services) service.handle(target as object);
   await service.run();
+}
+
+/**
+ * Time, chance and the machine as this runtime has them: what implementations of one's own are made with.
+ *
+ * @example
+ * ```ts
+ * const cache = createCachedRegistry({ registry, system: await system() });
+ * ```
+ */
+export function system(): Promise<System> {
+  return assembler.system();
 }
 
 /**
@@ -175,6 +188,18 @@ export type {
   Strategy,
 } from "./runtime/selector/selector.ts";
 export type { Registry, RegistryEvent, WatchOptions } from "./runtime/registry/registry.ts";
+export {
+  type CachedRegistry,
+  type CachedRegistryOptions,
+  createCachedRegistry,
+} from "./runtime/registry/cache.ts";
+export { createKvRegistry, type KvRegistryOptions } from "./runtime/registry/kv/kv.ts";
+export type { KvEntry, KvKey, KvStore } from "./runtime/kv_store.ts";
+export {
+  createPolledRegistry,
+  type PolledBackend,
+  type PolledRegistryOptions,
+} from "./runtime/registry/polled.ts";
 export type { EndpointRecord, Node, ServiceRecord, ValueRecord } from "./runtime/record.ts";
 export type { Link, Listener, ServedProtocol, Transport } from "./runtime/transport/transport.ts";
 export type { Host, MessageSocket, Peer, Protocol } from "./runtime/host.ts";

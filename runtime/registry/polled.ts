@@ -6,7 +6,7 @@
 
 import type { Clock, Timer } from "../clock.ts";
 import { MuonError } from "../errors.ts";
-import type { Logger } from "../log.ts";
+import { type Logger, SILENT } from "../log.ts";
 import { mergeRecords } from "../record_set.ts";
 import type { ServiceRecord } from "../record.ts";
 import { RecordHub } from "./hub.ts";
@@ -40,15 +40,22 @@ export interface PolledRegistryOptions {
   readonly clock: Clock;
   /** Time between two looks at the backend while it is watched, in ms. @default {1000} */
   readonly poll?: number | undefined;
-  /** Told when a backend that is watched cannot be read, and when it can be again. */
-  readonly log: Logger;
+  /** Told when a backend that is watched cannot be read, and when it can be again. @default {nobody} */
+  readonly log?: Logger;
 }
 
 /**
  * A registry over a backend: it is read when it is asked, and while it is watched every `poll` ms and at each change
  * it tells of. A backend that cannot be read leaves the watches with what they know; a question fails.
  *
+ * Disposing it ends its watches, closes the backend, and leaves what was registered to expire: deregister first.
+ *
  * @throws {RangeError} If `poll` is not above 0 and finite.
+ *
+ * @example
+ * ```ts
+ * const registry = createPolledRegistry(backend, { clock: (await system()).clock });
+ * ```
  */
 export function createPolledRegistry(backend: PolledBackend, options: PolledRegistryOptions): Registry {
   return new PolledRegistry(backend, options);
@@ -69,7 +76,7 @@ class PolledRegistry implements Registry {
   #watched = false;
   #failing = false;
 
-  constructor(backend: PolledBackend, { clock, poll = 1_000, log }: PolledRegistryOptions) {
+  constructor(backend: PolledBackend, { clock, poll = 1_000, log = SILENT }: PolledRegistryOptions) {
     if (!(poll > 0 && Number.isFinite(poll))) {
       throw new RangeError(`Poll interval must be above 0 ms and finite: current value is ${poll}`);
     }
