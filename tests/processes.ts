@@ -163,6 +163,11 @@ export class Spawned implements AsyncDisposable {
     this.#child.stdin.write(text);
   }
 
+  /** Ends its standard input. */
+  endInput(): void {
+    this.#child.stdin.end();
+  }
+
   /**
    * Sends it a signal.
    *

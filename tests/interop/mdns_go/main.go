@@ -1,5 +1,7 @@
 // Go Micro's own default registry, mdns, as a peer for muon's tests. Each answer is a line of JSON on stdout.
 //
+//	mdns serve <service>                            is a service with the method Greeter.Hello, until stdin ends
+//	mdns call <service> <name>                      calls Greeter.Hello
 //	mdns register <service> <node id> <host:port>   registers, says "ready", deregisters when stdin ends
 //	mdns get <service>                              looks until somebody serves it, at most 10 s
 //	mdns list                                       lists the services once
@@ -7,14 +9,36 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
 	"os"
 	"time"
 
+	"go-micro.dev/v5/client"
 	"go-micro.dev/v5/registry"
+	"go-micro.dev/v5/server"
 )
+
+// Request is the input of Greeter.Hello.
+type Request struct {
+	Name string `json:"name"`
+}
+
+// Response is its output.
+type Response struct {
+	Greeting string `json:"greeting"`
+}
+
+// Greeter is the service.
+type Greeter struct{}
+
+// Hello greets.
+func (g *Greeter) Hello(ctx context.Context, req *Request, rsp *Response) error {
+	rsp.Greeting = "Hello " + req.Name + ", says Go"
+	return nil
+}
 
 func main() {
 	if err := run(os.Args[1:]); err != nil {
@@ -25,7 +49,7 @@ func main() {
 
 func run(args []string) error {
 	if len(args) == 0 {
-		return fmt.Errorf("usage: mdns register|get|list|watch …")
+		return fmt.Errorf("usage: mdns serve|call|register|get|list|watch …")
 	}
 	// What a Go Micro service uses when nobody says otherwise.
 	reg := registry.DefaultRegistry
@@ -33,6 +57,15 @@ func run(args []string) error {
 		return fmt.Errorf("the default registry is %s, not mdns", reg.String())
 	}
 	switch {
+	case args[0] == "serve" && len(args) == 2:
+		return serve(args[1])
+	case args[0] == "call" && len(args) == 3:
+		request := client.NewRequest(args[1], "Greeter.Hello", &Request{Name: args[2]}, client.WithContentType("application/json"))
+		var response Response
+		if err := client.DefaultClient.Call(context.Background(), request, &response); err != nil {
+			return err
+		}
+		return say(response)
 	case args[0] == "register" && len(args) == 4:
 		return register(reg, args[1], args[2], args[3])
 	case args[0] == "get" && len(args) == 2:
@@ -47,6 +80,20 @@ func run(args []string) error {
 		return watch(reg, args[1])
 	}
 	return fmt.Errorf("cannot make sense of %q", args)
+}
+
+func serve(name string) error {
+	// Loopback, as the namespace has nothing else; all else is what Go Micro chooses when nobody says otherwise.
+	srv := server.NewServer(server.Name(name), server.Address("127.0.0.1:0"))
+	if err := srv.Handle(srv.NewHandler(&Greeter{})); err != nil {
+		return err
+	}
+	if err := srv.Start(); err != nil {
+		return err
+	}
+	fmt.Println("ready")
+	io.Copy(io.Discard, os.Stdin)
+	return srv.Stop()
 }
 
 func register(reg registry.Registry, name, id, address string) error {
