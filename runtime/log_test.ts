@@ -1,6 +1,15 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { lineLogger, type LogFields, SILENT } from "./log.ts";
+import {
+  jsonLogger,
+  lineLogger,
+  type LogFields,
+  type LoggerOptions,
+  machineLogger,
+  redact,
+  SILENT,
+} from "./log.ts";
+import { createVirtualSystem } from "./virtual_platform.ts";
 
 function line(message: string, fields?: LogFields): string {
   const lines: string[] = [];
@@ -74,4 +83,78 @@ test("errors are written with their stack, what JSON cannot say somehow", () => 
 test("the silent logger says nothing and stays silent", () => {
   assert.equal(SILENT.with({ a: 1 }), SILENT);
   assert.equal(SILENT.error("x"), undefined);
+});
+
+function objects(log: (logger: ReturnType<typeof jsonLogger>) => void, options?: LoggerOptions) {
+  const lines: string[] = [];
+  log(jsonLogger((each) => lines.push(each), options));
+  return lines.map((each) => {
+    assert.ok(each.endsWith("}\n") && each.indexOf("\n") === each.length - 1, "one object a line");
+    return JSON.parse(each) as Record<string, unknown>;
+  });
+}
+
+test("as JSON, a line is an object with time, level, message and fields", () => {
+  const now = () => 1_700_000_000_123;
+  const [one, two] = objects((log) => {
+    log.with({ service: "greeter" }).info("order\ntaken", { order: 42, none: undefined });
+    log.debug("not written");
+    log.error("x", {
+      level: "mine",
+      error: new TypeError("no disk", { cause: new Error("full") }),
+      big: 10n,
+    });
+  }, { now });
+  assert.deepEqual(one, {
+    time: "2023-11-14T22:13:20.123Z",
+    level: "info",
+    message: "order\ntaken",
+    service: "greeter",
+    order: 42,
+  });
+  assert.equal(two!.level, "error");
+  assert.equal(two!.level_, "mine");
+  assert.equal(two!.big, "10");
+  const error = two!.error as { name: string; message: string; stack: string; cause: { message: string } };
+  assert.deepEqual([error.name, error.message, error.cause.message], ["TypeError", "no disk", "full"]);
+  assert.match(error.stack, /no disk/);
+});
+
+test("as JSON, secrets are not written, and what JSON cannot carry is, as text", () => {
+  const loop: Record<string, unknown> = {};
+  loop.self = loop;
+  const [one] = objects((log) =>
+    log.info("at nats://user:p1@host", {
+      password: "p2",
+      deep: [{ token: "p3" }],
+      url: "redis://:p4@h/1",
+      loop,
+      ok: 1,
+    })
+  );
+  assert.ok(!/p\d/.test(JSON.stringify(one)), JSON.stringify(one));
+  assert.deepEqual([one!.loop, one!.ok], ["[object Object]", 1]);
+});
+
+test("secrets that a text shows by itself are taken out", () => {
+  assert.equal(redact("nats://user:hunter2@10.0.0.1:4222"), "nats://user:[redacted]@10.0.0.1:4222");
+  assert.equal(redact("a://u:p@h and b://u:p@h"), "a://u:[redacted]@h and b://u:[redacted]@h");
+  assert.equal(redact("Bearer abcdefgh.ijk-l"), "Bearer [redacted]");
+  for (const harmless of ["127.0.0.1:8080", "http://host:80/a@b", "a bearer of news", "file:///tmp/x"]) {
+    assert.equal(redact(harmless), harmless);
+  }
+});
+
+test("a machine's logger has the time, and the form that fits its stderr", () => {
+  const written = (options?: Parameters<typeof machineLogger>[1], isTerminal = false) => {
+    const { clock, platform } = createVirtualSystem();
+    const machine = Object.create(platform, { isTerminal: { value: isTerminal } }) as typeof platform;
+    machineLogger({ clock, platform: machine }, options).warn("x");
+    return machine.stderr;
+  };
+  assert.equal(JSON.parse(written()).time, "2023-11-14T22:13:20.000Z");
+  assert.equal(written(undefined, true), "22:13:20.000Z warn  x\n");
+  assert.equal(written({ format: "text" }), "22:13:20.000Z warn  x\n");
+  assert.equal(JSON.parse(written({ format: "json" }, true)).message, "x");
+  assert.equal(written({ level: "error" }), "");
 });

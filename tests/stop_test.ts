@@ -1,0 +1,57 @@
+/** How a process ends: what flags and signals do to a real one, on this runtime. */
+import assert from "node:assert/strict";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { connect, SILENT } from "../mod.ts";
+import { currentRuntime } from "../tools/runtimes.ts";
+import { spawnOn, type SpawnOptions } from "./processes.ts";
+
+let directory: string;
+before(async () => {
+  directory = await mkdtemp(join(tmpdir(), "muon-stop-"));
+});
+after(() => rm(directory, { recursive: true, force: true }));
+
+const start = (options: SpawnOptions = {}) =>
+  spawnOn(currentRuntime(), "tests/fixtures/stubborn.ts", {
+    env: { MICRO_REGISTRY_ADDRESS: directory },
+    ...options,
+  });
+
+test("a second signal ends the process at once, while a call hangs", async () => {
+  await using service = start();
+  await service.ready(/muon: stubborn/);
+  await using mesh = await connect({ registryAddress: directory, log: SILENT });
+  const call = mesh.call("stubborn", "Stubborn.Hang", undefined, { timeout: 60_000, retries: 0 });
+  const failed = assert.rejects(Promise.resolve(call), { status: "unavailable" });
+  await service.ready(/hanging/);
+  service.signal("SIGTERM");
+  while ((await mesh.registry.getService("stubborn")).length > 0) {
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+  // It is stopping: the record is gone, and the call still hangs.
+  assert.equal(await service.stop("SIGTERM"), 130);
+  await failed;
+});
+
+test("--help is on stdout and ends with 0, a wrong flag on stderr and with 2", async () => {
+  await using help = start({ args: ["--help"] });
+  assert.equal(await help.exited, 0);
+  assert.match(help.stdout, /^Flags of muon[^]*--server_name TEXT[^]*--help, -h/);
+  await using wrong = start({ args: ["--registy=memory"] });
+  assert.equal(await wrong.exited, 2);
+  assert.match(wrong.stderr, /Unknown flag --registy; did you mean "--registry"\?/);
+  assert.equal(wrong.stdout, "");
+});
+
+test("logs are JSON where stderr is no terminal, and --log_format=json leaves the greeting out", async () => {
+  await using service = start({ args: ["--log-format=json", "--log-level", "debug"] });
+  await service.ready(/"started"/);
+  assert.equal(await service.stop("SIGTERM"), 0);
+  const lines = service.stderr.trim().split("\n").map((line) => JSON.parse(line));
+  assert.deepEqual(lines.find(({ message }) => message === "started").services, ["stubborn latest"]);
+  assert.equal(lines.at(-1).message, "stopped");
+  assert.ok(lines.every(({ time }) => /^\d{4}-.*Z$/.test(time)));
+});
