@@ -552,6 +552,23 @@ describe("an action", () => {
     await within(server.clock, served.stop());
   });
 
+  test("has its flags typed", () => {
+    createService({
+      flags: {
+        loud: { type: "boolean", help: "x" },
+        wait: { type: "duration", help: "x", default: 5 },
+        word: { type: "string", help: "x" },
+      },
+      action: ({ loud, wait, word, ...rest }) => {
+        const known: [boolean, number, string | undefined] = [loud, wait, word];
+        // @ts-expect-error: it may be undefined, since it has no default
+        const text: string = word;
+        // @ts-expect-error: there is no such flag
+        return [known, text, rest.quiet].length > 3;
+      },
+    });
+  });
+
   test("goes before the service, and what it throws is thrown", async () => {
     const made = world();
     const started = Promise.withResolvers<void>();
