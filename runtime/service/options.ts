@@ -46,7 +46,7 @@ export interface MeshOptions {
   readonly broker?: string | Broker;
   /** Where the broker is. */
   readonly brokerAddress?: string;
-  /** `ws`, `memory`, or an implementation. @default {"ws"} */
+  /** `ws`, `http`, `mucp`: preferred, the other two beside it; `memory`, or an implementation: that alone. @default {"ws"} */
   readonly transport?: string | Transport;
   /** Where the transport is, if it has a place of its own. */
   readonly transportAddress?: string;
