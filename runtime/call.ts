@@ -5,7 +5,7 @@
  */
 
 import type { Context } from "./context.ts";
-import type { Filter } from "./filter.ts";
+import type { Decision, Filter, Weight } from "./filter.ts";
 import type { Metadata, MetadataInit } from "./metadata.ts";
 
 /** Options of a call: always its second argument. */
@@ -22,6 +22,10 @@ export interface CallOptions {
   readonly address?: string;
   /** Leave out nodes, beside the filters set as default. */
   readonly filters?: readonly Filter[];
+  /** How much of the calls nodes get, beside the weights set as default. */
+  readonly weights?: readonly Weight[];
+  /** Told how the node of each attempt was picked: who was known, who was left out by what, who won. */
+  readonly explain?: (decision: Decision) => void;
   /** How the input is written: `application/json`, `application/cbor`. */
   readonly contentType?: string;
   /** Name of the transport to use, whatever the node's record prefers. */
@@ -81,12 +85,14 @@ export interface PublishOptions {
   readonly signal?: AbortSignal;
   /** Events with the same key stay in order, where the broker can. */
   readonly key?: string;
+  /** Whether nobody taking the event is an error: `unavailable`, and it may be published again. @default {false} */
+  readonly required?: boolean;
 }
 
 /** That a broker took an event. */
 export interface Receipt {
   /** Id of the event. */
   readonly id: string;
-  /** How many subscribers (each queue counts as one) it was handed to or kept for. 0: nobody listens, and that is no error. */
+  /** How many subscribers (each queue counts as one) it was handed to or kept for. 0: nobody took it, which is no error unless {@link PublishOptions.required} says so. */
   readonly accepted: number;
 }

@@ -26,7 +26,7 @@ export interface Delivery {
   readonly topic: string;
   /** The message. */
   readonly message: Message;
-  /** Number of this delivery, from 1. */
+  /** Number of this delivery, from 1, those to other members of the queue included. */
   readonly attempt: number;
   /** Aborted when the subscription or broker closes before the handler is done. */
   readonly signal: AbortSignal;
@@ -60,7 +60,7 @@ export interface Subscription extends AsyncDisposable {
 export interface BrokerAbilities {
   /** Keeps messages over a restart. */
   readonly durable: boolean;
-  /** Learns whether a handler failed, and delivers again. */
+  /** Learns whether a handler failed, and delivers again: to the same member of a queue, then to others. */
   readonly ack: boolean;
   /** Gives a new subscriber old messages. */
   readonly replay: boolean;

@@ -1,5 +1,5 @@
 /**
- * What stands between a broker and a subscriber's handler: a bounded queue with retries.
+ * What stands between a broker and a subscriber's handler: a bounded queue with retries, and a way out.
  *
  * @module
  */
@@ -13,7 +13,7 @@ import type { DeadLetters } from "./dead_letters.ts";
 
 /** How deliveries are queued and tried again. */
 export interface DeliveryPolicy {
-  /** Deliveries of a message, the first included, before it goes to the dead letters. @default {3} */
+  /** Deliveries of a message to one subscription, the first included, before it is given to another or given up. @default {3} */
   readonly attempts: number;
   /** Longest wait before the second delivery in ms; each further one waits up to twice as long. @default {100} */
   readonly backoff: number;
@@ -21,6 +21,8 @@ export interface DeliveryPolicy {
   readonly maxBackoff: number;
   /** Messages that may wait for one subscription, those that wait for a retry included. @default {1024} */
   readonly capacity: number;
+  /** Longest wait for other members to take what a subscription has left when it closes, in ms. @default {5000} */
+  readonly handover: number;
 }
 
 /** The defaults of {@link DeliveryPolicy}. */
@@ -29,6 +31,7 @@ export const DELIVERY_POLICY: DeliveryPolicy = {
   backoff: 100,
   maxBackoff: 10_000,
   capacity: 1_024,
+  handover: 5_000,
 };
 
 /** Deliveries at a time, where a subscription does not say. */
@@ -37,7 +40,7 @@ const CONCURRENCY = 64;
 /** The longest delay a clock takes. */
 const MAX_DELAY = 2 ** 31 - 1;
 
-/** What the brokers of this folder can do: queue and retry at the subscriber, in memory. */
+/** What the brokers of this folder can do: queue, retry and hand over, in memory. */
 export const INBOX_ABILITIES: BrokerAbilities = {
   durable: false,
   ack: true,
@@ -47,10 +50,33 @@ export const INBOX_ABILITIES: BrokerAbilities = {
   wildcard: false,
 };
 
+/** What a message has been through in its queue. */
+export interface History {
+  /** Number of its next delivery, from 1. */
+  readonly attempt: number;
+  /** Ids of the subscriptions that have had it: none of them gets it again. */
+  readonly tried: readonly string[];
+}
+
+/** The history of a message that comes from its publisher. */
+export const NEW: History = { attempt: 1, tried: [] };
+
+/**
+ * What became of a message that was offered to the other members of a queue: one took it, one may take it later (it
+ * has no room now, or did not answer), or there is no other.
+ */
+export type Handed = "taken" | "busy" | "none";
+
+/** Why a delivery failed, and what its handler said of the next one: when, in ms. */
+interface Failure {
+  readonly reason: string;
+  readonly wait?: unknown;
+}
+
 /** What an {@link Inbox} is made of. */
 export interface InboxOptions {
-  /** Name of the broker, for errors. */
-  readonly broker: string;
+  /** Id of the subscription, as {@link History.tried} has it. */
+  readonly id: string;
   /** Topic of the subscription. */
   readonly topic: string;
   /** What handles a delivery. */
@@ -63,13 +89,39 @@ export interface InboxOptions {
   readonly system: Pick<System, "clock" | "random">;
   /** Takes what is given up. */
   readonly dead: DeadLetters;
-  /** Takes what waits when the inbox closes; gives whether it did. @default {it goes to the dead letters} */
-  readonly pass?: (message: Message, attempt: number) => boolean;
+  /**
+   * Offers a message to the other members of the queue. To throw is to say `busy`.
+   *
+   * @default {there are no others}
+   */
+  readonly pass?: ((message: Message, how: Passing) => Promise<Handed> | Handed) | undefined;
+}
+
+/** How a message is passed on. */
+export interface Passing {
+  /** What it has been through, this subscription included. */
+  readonly history: History;
+  /** Aborted when it is too late. */
+  readonly signal: AbortSignal;
 }
 
 interface Entry {
   readonly message: Message;
-  readonly attempt: number;
+  readonly tried: readonly string[];
+  /** Number of its next delivery, here or elsewhere. */
+  attempt: number;
+  /** Deliveries here that failed. */
+  failed: number;
+  /** When it may be delivered again. */
+  due: number;
+  /** Why the last delivery failed. */
+  reason: string | undefined;
+  /** How often it was offered to others, of whom none had room. */
+  refused: number;
+  /** It is being offered to others, or waits for that. */
+  leaving: boolean;
+  /** It was handled, was taken by another member, or was given up. */
+  over: boolean;
 }
 
 /**
@@ -97,19 +149,27 @@ export function checkSubscribe(broker: string, options: SubscribeOptions): void 
 }
 
 /**
- * Delivers messages to one subscriber: `concurrency` at a time, those that fail again after a jittered back-off, and
- * those that fail for good to the dead letters. It takes no more than it has room for, and says so.
+ * Delivers messages to one subscriber: `concurrency` at a time, those that fail again after a jittered back-off. It
+ * takes no more than it has room for, and says so.
+ *
+ * What fails for good here is offered to the members of the queue that have not had it; so is, when the subscription
+ * drains or closes, what it has not handled. A message goes to each member once at most, so it does not circle. What
+ * no other member takes is a dead letter.
  */
 export class Inbox {
   readonly #options: InboxOptions;
   readonly #concurrency: number;
   readonly #abort = new AbortController();
+  readonly #late = new AbortController();
   readonly #closed = Promise.withResolvers<Error | undefined>();
   readonly #waiting: Entry[] = [];
   readonly #retries = new Map<Entry, Timer>();
   readonly #running = new Set<Entry>();
+  readonly #leaving: Entry[] = [];
+  #passing = 0;
   #open = true;
-  #drained: (() => void)[] = [];
+  #closing: Promise<void> | undefined;
+  #changed: (() => void)[] = [];
 
   constructor(options: InboxOptions) {
     this.#options = options;
@@ -123,7 +183,8 @@ export class Inbox {
 
   /** Whether there is room for a message. */
   get hasRoom(): boolean {
-    return this.#open && this.#waiting.length + this.#retries.size < this.#options.policy.capacity;
+    const waiting = this.#waiting.length + this.#retries.size + this.#leaving.length + this.#passing;
+    return this.#open && waiting < this.#options.policy.capacity;
   }
 
   /** Resolves when the inbox is closed. */
@@ -132,9 +193,19 @@ export class Inbox {
   }
 
   /** Takes a message, if there is room; gives whether it did. The handler does not run before this returns. */
-  offer(message: Message, attempt = 1): boolean {
+  offer(message: Message, { attempt, tried }: History = NEW): boolean {
     if (!this.hasRoom) return false;
-    this.#waiting.push({ message, attempt });
+    this.#waiting.push({
+      message,
+      tried,
+      attempt,
+      failed: 0,
+      due: 0,
+      reason: undefined,
+      refused: 0,
+      leaving: false,
+      over: false,
+    });
     this.#pump();
     return true;
   }
@@ -150,36 +221,65 @@ export class Inbox {
     );
   }
 
-  /** Takes no new message; resolves when all it has are done, or at the signal, and is closed then. */
+  /**
+   * Takes no new message, and offers what has not begun to the other members of the queue. Resolves when all that is
+   * left is done, or at the signal, and is closed then.
+   */
   async drain(signal?: AbortSignal): Promise<void> {
     this.#open = false;
-    if (!this.#idle && !(signal?.aborted ?? false)) {
-      const { promise, resolve } = Promise.withResolvers<void>();
-      const stop = () => resolve();
-      this.#drained.push(resolve);
-      signal?.addEventListener("abort", stop, { once: true });
-      await promise;
-      signal?.removeEventListener("abort", stop);
+    if (this.#options.pass !== undefined && !this.#abort.signal.aborted) {
+      for (const entry of this.#takeWaiting()) this.#leave(entry);
     }
-    this.close();
+    const stop = () => this.#wake();
+    signal?.addEventListener("abort", stop, { once: true });
+    await this.#until(() => this.#idle || this.#abort.signal.aborted || (signal?.aborted ?? false));
+    signal?.removeEventListener("abort", stop);
+    await this.close();
   }
 
-  /** Ends it at once: handlers see their signal, and what waits is passed on or given up. */
-  close(): void {
+  /**
+   * Ends it at once: handlers see their signal. What has not begun, and what handlers are still at, is offered to the
+   * other members of the queue; resolves when that is decided.
+   */
+  close(): Promise<void> {
+    return this.#closing ??= this.#close();
+  }
+
+  async #close(): Promise<void> {
+    const { topic, policy, system } = this.#options;
     this.#open = false;
-    if (this.#abort.signal.aborted) return;
-    const { topic } = this.#options;
     this.#abort.abort(new MuonError("canceled", `the subscription to "${topic}" was closed`));
-    for (const timer of this.#retries.values()) timer.cancel();
-    const left = [...this.#waiting.splice(0), ...this.#retries.keys()];
-    this.#retries.clear();
-    for (const entry of left) this.#leave(entry, "the subscription was closed before it was delivered");
-    for (const drained of this.#drained.splice(0)) drained();
+    const left = this.#takeWaiting();
+    // Their handlers may never come to an end; one that does so now makes a delivery too many, not one too few.
+    if (this.#options.pass !== undefined) left.push(...this.#running);
+    for (const entry of left) this.#leave(entry);
+    this.#wake();
+    if (this.#leaving.length + this.#passing > 0) {
+      const timer = system.clock.after(policy.handover, () => this.#late.abort(), { background: false });
+      await this.#until(() => this.#leaving.length + this.#passing === 0);
+      timer.cancel();
+    }
     this.#closed.resolve(undefined);
   }
 
+  #takeWaiting(): Entry[] {
+    for (const timer of this.#retries.values()) timer.cancel();
+    const waiting = [...this.#waiting.splice(0), ...this.#retries.keys()];
+    this.#retries.clear();
+    return waiting;
+  }
+
   get #idle(): boolean {
-    return this.#waiting.length + this.#retries.size + this.#running.size === 0;
+    return this.#waiting.length + this.#retries.size + this.#running.size + this.#leaving.length +
+        this.#passing === 0;
+  }
+
+  async #until(condition: () => boolean): Promise<void> {
+    while (!condition()) await new Promise<void>((resolve) => this.#changed.push(resolve));
+  }
+
+  #wake(): void {
+    for (const changed of this.#changed.splice(0)) changed();
   }
 
   #pump(): void {
@@ -189,55 +289,126 @@ export class Inbox {
       this.#running.add(entry);
       void this.#deliver(entry);
     }
-    if (this.#idle) { for (const drained of this.#drained.splice(0)) drained(); }
+    while (this.#passing < this.#concurrency) {
+      const entry = this.#leaving.shift();
+      if (entry === undefined) break;
+      this.#passing++;
+      void this.#pass(entry);
+    }
+    if (this.#changed.length > 0) this.#wake();
   }
 
   async #deliver(entry: Entry): Promise<void> {
-    const { handle, topic, policy, system } = this.#options;
+    const { handle, topic } = this.#options;
     const { message, attempt } = entry;
+    const { signal } = this.#abort;
+    let failure: Failure | undefined;
     try {
       await undefined;
-      const verdict = await handle({ topic, message, attempt, signal: this.#abort.signal });
       // A handler in plain JavaScript may return anything.
-      if (typeof verdict !== "object" || verdict === null) return;
-      if ("deadLetter" in verdict) {
-        this.#giveUp(entry, { attempts: attempt, reason: String(verdict.deadLetter) });
-      } else if ("retry" in verdict) {
-        this.#again(entry, { wait: verdict.retry, reason: "the handler asked for another delivery" });
+      const verdict: unknown = await handle({ topic, message, attempt, signal });
+      const asked = typeof verdict === "object" && verdict !== null ? verdict : {};
+      if ("retry" in asked) {
+        failure = { reason: "the handler asked for another delivery", wait: asked.retry };
+      } else if ("deadLetter" in asked && !entry.over) {
+        entry.attempt++;
+        this.#giveUp(entry, String(asked.deadLetter));
+      } else {
+        entry.over = true;
       }
     } catch (error) {
-      this.#again(entry, {
-        wait: backoff(policy, attempt, system.random.next()),
-        reason: error instanceof Error ? error.message : String(error),
-      });
-    } finally {
-      this.#running.delete(entry);
-      this.#pump();
+      failure = { reason: error instanceof Error ? error.message : String(error) };
     }
+    this.#running.delete(entry);
+    if (failure !== undefined && !entry.over) this.#failed(entry, failure);
+    this.#pump();
   }
 
-  #again(entry: Entry, { wait, reason }: { readonly wait: number; readonly reason: string }): void {
+  #failed(entry: Entry, { reason, wait }: Failure): void {
+    const { policy, system, pass } = this.#options;
+    entry.reason = reason;
+    entry.attempt++;
+    entry.failed++;
+    // Once it is closed, others have been asked, or are being asked.
+    if (entry.leaving) return;
+    if (this.#abort.signal.aborted) return this.#giveUp(entry, reason);
+    const spent = entry.failed >= policy.attempts;
+    if (spent && pass === undefined) return this.#giveUp(entry, reason);
+    let delay = spent ? 0 : backoff(policy, entry.failed, system.random.next());
+    if (wait !== undefined) {
+      delay = Number.isFinite(wait) ? Math.min(MAX_DELAY, Math.max(0, wait as number)) : policy.maxBackoff;
+    }
+    entry.due = system.clock.now() + delay;
+    if (pass !== undefined && !this.#open) this.#leave(entry);
+    else this.#later(entry);
+  }
+
+  /** Goes on with it when it is due: delivers it here, or offers it to others if it has failed here for good. */
+  #later(entry: Entry): void {
     const { policy, system } = this.#options;
-    const { message, attempt } = entry;
-    if (attempt >= policy.attempts) return this.#giveUp(entry, { attempts: attempt, reason });
-    const next = { message, attempt: attempt + 1 };
-    if (this.#abort.signal.aborted) return this.#leave(next, reason);
-    const delay = Number.isFinite(wait) ? Math.min(MAX_DELAY, Math.max(0, wait)) : policy.maxBackoff;
-    const timer = system.clock.after(delay, () => {
-      this.#retries.delete(next);
-      this.#waiting.push(next);
+    const next = () => {
+      this.#retries.delete(entry);
+      if (entry.failed >= policy.attempts) this.#leave(entry);
+      else this.#waiting.push(entry);
       this.#pump();
-    }, { background: false });
-    this.#retries.set(next, timer);
+    };
+    const wait = entry.due - system.clock.now();
+    if (wait <= 0) next();
+    else this.#retries.set(entry, system.clock.after(wait, next, { background: false }));
   }
 
-  #leave({ message, attempt }: Entry, reason: string): void {
-    if (this.#options.pass?.(message, attempt)) return;
-    this.#giveUp({ message, attempt }, { attempts: attempt - 1, reason });
+  #leave(entry: Entry): void {
+    if (this.#options.pass === undefined) return this.#stay(entry, "none");
+    entry.leaving = true;
+    this.#leaving.push(entry);
+    this.#pump();
   }
 
-  #giveUp({ message }: Entry, why: { readonly attempts: number; readonly reason: string }): void {
-    const { topic, subscribe } = this.#options;
-    this.#options.dead.add({ topic, queue: subscribe.queue, message, ...why });
+  async #pass(entry: Entry): Promise<void> {
+    const { pass, id } = this.#options;
+    const { message, tried } = entry;
+    // What a handler is still at counts as delivered.
+    const attempt = entry.attempt + (this.#running.has(entry) ? 1 : 0);
+    const { signal } = this.#late;
+    let handed: Handed = "busy";
+    try {
+      if (!entry.over && !signal.aborted) {
+        handed = await pass!(message, { history: { attempt, tried: [...tried, id] }, signal });
+      }
+    } catch {
+      // Whether anybody is there could not be learnt: as good as nobody having room.
+    }
+    this.#passing--;
+    entry.leaving = false;
+    if (handed === "taken") entry.over = true;
+    else if (!entry.over) this.#stay(entry, handed);
+    this.#pump();
+  }
+
+  /** Goes on with a message that no other member took. */
+  #stay(entry: Entry, handed: Handed): void {
+    const { policy, system } = this.#options;
+    const closed = this.#abort.signal.aborted;
+    // Its handler is still at it, and decides.
+    if (this.#running.has(entry)) return;
+    const spent = entry.failed >= policy.attempts;
+    if (handed === "busy" && spent) entry.refused++;
+    if (closed || (spent && (handed === "none" || entry.refused >= policy.attempts))) {
+      const reason = entry.reason ?? "the subscription was closed before it was delivered";
+      return this.#giveUp(
+        entry,
+        handed === "busy" ? `${reason} (and no other member of the queue could take it)` : reason,
+      );
+    }
+    if (spent) {
+      entry.due = system.clock.now() + backoff(policy, entry.refused, system.random.next());
+    }
+    this.#later(entry);
+  }
+
+  #giveUp(entry: Entry, reason: string): void {
+    const { topic, subscribe, dead } = this.#options;
+    entry.over = true;
+    dead.add({ topic, queue: subscribe.queue, message: entry.message, attempts: entry.attempt - 1, reason });
   }
 }

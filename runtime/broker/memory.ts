@@ -18,12 +18,25 @@ import type {
   Verdict,
 } from "./broker.ts";
 import { type DeadLetter, DeadLetters } from "./dead_letters.ts";
-import { checkSubscribe, DELIVERY_POLICY, type DeliveryPolicy, Inbox, INBOX_ABILITIES } from "./inbox.ts";
+import {
+  checkSubscribe,
+  DELIVERY_POLICY,
+  type DeliveryPolicy,
+  type Handed,
+  type History,
+  Inbox,
+  INBOX_ABILITIES,
+} from "./inbox.ts";
 
 /** Subscribers of which one gets each message: those of a queue, or one alone that gets every message. */
 interface Group {
-  readonly members: Inbox[];
+  readonly members: Member[];
   next: number;
+}
+
+interface Member {
+  readonly id: string;
+  readonly inbox: Inbox;
 }
 
 /**
@@ -38,29 +51,32 @@ interface Group {
  * ```
  */
 export class MemoryBus {
-  readonly #topics = new Map<string, Map<string | Inbox, Group>>();
+  readonly #topics = new Map<string, Map<string, Group>>();
+  #subscriptions = 0;
+
+  /** An id for a subscription, its own among all of this bus. */
+  nextId(): string {
+    return `${++this.#subscriptions}`;
+  }
 
   /** Lets an inbox have a topic's messages, as a member of a queue if one is named. */
-  add(inbox: Inbox, { topic, queue }: { readonly topic: string; readonly queue: string | undefined }): void {
-    let groups = this.#topics.get(topic);
-    if (groups === undefined) this.#topics.set(topic, groups = new Map());
-    const group = groups.get(queue ?? inbox);
-    if (group === undefined) groups.set(queue ?? inbox, { members: [inbox], next: 0 });
-    else group.members.push(inbox);
+  add(inbox: Inbox, at: Place): void {
+    let groups = this.#topics.get(at.topic);
+    if (groups === undefined) this.#topics.set(at.topic, groups = new Map());
+    const group = groups.get(keyOf(at));
+    if (group === undefined) groups.set(keyOf(at), { members: [{ id: at.id, inbox }], next: 0 });
+    else group.members.push({ id: at.id, inbox });
   }
 
   /** Takes an inbox out. */
-  remove(
-    inbox: Inbox,
-    { topic, queue }: { readonly topic: string; readonly queue: string | undefined },
-  ): void {
-    const groups = this.#topics.get(topic);
-    const group = groups?.get(queue ?? inbox);
+  remove(at: Place): void {
+    const groups = this.#topics.get(at.topic);
+    const group = groups?.get(keyOf(at));
     if (groups === undefined || group === undefined) return;
-    const at = group.members.indexOf(inbox);
-    if (at >= 0) group.members.splice(at, 1);
-    if (group.members.length === 0) groups.delete(queue ?? inbox);
-    if (groups.size === 0) this.#topics.delete(topic);
+    const index = group.members.findIndex(({ id }) => id === at.id);
+    if (index >= 0) group.members.splice(index, 1);
+    if (group.members.length === 0) groups.delete(keyOf(at));
+    if (groups.size === 0) this.#topics.delete(at.topic);
   }
 
   /**
@@ -72,31 +88,47 @@ export class MemoryBus {
   publish(topic: string, message: Message): number {
     const groups = this.#topics.get(topic);
     if (groups === undefined) return 0;
-    const chosen = [...groups.values()].map(choose);
+    const chosen = [...groups.values()].map((group) => {
+      const inbox = choose(group, group.members);
+      if (inbox === undefined) throw group.members[0]!.inbox.full();
+      return inbox;
+    });
     for (const inbox of chosen) inbox.offer(message);
     return chosen.length;
   }
 
-  /** Hands a message that a leaving member had to another of its queue; gives whether one took it. */
-  pass(
-    message: Message,
-    to: { readonly topic: string; readonly queue: string; readonly attempt: number },
-  ): boolean {
-    const group = this.#topics.get(to.topic)?.get(to.queue);
-    return group?.members.some((inbox) => inbox.offer(message, to.attempt)) ?? false;
+  /** Offers a message that a member of a queue could not handle to those that have not had it. */
+  pass(message: Message, { at, history }: { readonly at: Place; readonly history: History }): Handed {
+    const group = this.#topics.get(at.topic)?.get(keyOf(at));
+    const others = group?.members.filter(({ id }) => !history.tried.includes(id)) ?? [];
+    if (group === undefined || others.length === 0) return "none";
+    return choose(group, others)?.offer(message, history) ? "taken" : "busy";
   }
 }
 
-/** The member whose turn it is; one that has no room is passed over. */
-function choose(group: Group): Inbox {
-  const { members } = group;
-  for (let i = 0; i < members.length; i++) {
-    const inbox = members[(group.next + i) % members.length]!;
+/** A subscription's place on a {@link MemoryBus}. */
+export interface Place {
+  /** Its id, by {@link MemoryBus.nextId}. */
+  readonly id: string;
+  /** Its topic. */
+  readonly topic: string;
+  /** Its queue; `undefined`: it gets every message. */
+  readonly queue: string | undefined;
+}
+
+function keyOf({ id, queue }: Place): string {
+  return queue === undefined ? `b ${id}` : `q ${queue}`;
+}
+
+/** The inbox of the member whose turn it is; one that has no room is passed over. */
+function choose(group: Group, from: readonly Member[]): Inbox | undefined {
+  for (let i = 0; i < from.length; i++) {
+    const { inbox } = from[(group.next + i) % from.length]!;
     if (!inbox.hasRoom) continue;
-    group.next = (group.next + i + 1) % members.length;
+    group.next = (group.next + i + 1) % from.length;
     return inbox;
   }
-  throw members[0]!.full();
+  return undefined;
 }
 
 /** Options of {@link createMemoryBroker}. */
@@ -120,7 +152,7 @@ export interface MemoryBroker extends Broker {
 /**
  * A broker that lives in this process. A message is handed to every subscription without a queue and to one member of
  * each queue in turn, or, where one of them has no room, to nobody: `publish` then rejects with `resource_exhausted`.
- * What waits for a member of a queue that closes goes to another member.
+ * What a member of a queue cannot handle, or has not handled when its subscription ends, goes to another member.
  *
  * @example
  * ```ts
@@ -168,32 +200,32 @@ class Memory implements MemoryBroker {
     checkTopicName(topic);
     checkSubscribe(this.name, options);
     this.#mustBeOpen("subscribe");
-    const at = { topic, queue: options.queue };
-    const { queue } = options;
+    const at: Place = { id: this.#bus.nextId(), topic, queue: options.queue };
     const inbox = new Inbox({
-      broker: this.name,
+      id: at.id,
       topic,
       handle,
       subscribe: options,
       policy: { ...DELIVERY_POLICY, ...this.#options.policy },
       system: this.#options.system,
       dead: this.deadLetters,
-      pass: (message, attempt) => queue !== undefined && this.#bus.pass(message, { topic, queue, attempt }),
+      pass: at.queue === undefined
+        ? undefined
+        : (message, { history }) => this.#bus.pass(message, { at, history }),
     });
     const leave = () => {
-      this.#bus.remove(inbox, at);
+      this.#bus.remove(at);
       this.#subscriptions.delete(subscription);
     };
     const subscription: Subscription = {
       closed: inbox.closed,
       drain: (signal) => {
-        this.#bus.remove(inbox, at);
+        this.#bus.remove(at);
         return inbox.drain(signal).finally(leave);
       },
       [Symbol.asyncDispose]: () => {
         leave();
-        inbox.close();
-        return Promise.resolve();
+        return inbox.close();
       },
     };
     await undefined;

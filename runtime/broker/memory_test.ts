@@ -124,4 +124,89 @@ describe("memory broker", () => {
     }
     assert.deepEqual(brokers.deadLetters(), []);
   });
+
+  test("what has failed waits for another member to have room, and is given up in the end", async () => {
+    for (const opens of [true, false]) {
+      await using brokers = harness({ capacity: 2, attempts: 3 });
+      const gates: (() => void)[] = [];
+      const done: string[] = [];
+      await brokers.other.subscribe("t", async ({ message }) => {
+        await new Promise<void>((resolve) => gates.push(resolve));
+        done.push(message.id);
+      }, { queue: "q", concurrency: 1 });
+      for (const id of ["0", "1", "2"]) {
+        await brokers.here.publish("t", messageOf(id));
+        await brokers.advance(0);
+      }
+      let failed = 0;
+      await brokers.there.subscribe("t", (): { retry: number } => {
+        failed++;
+        return { retry: 0 };
+      }, { queue: "q" });
+      await brokers.here.publish("t", messageOf("3"));
+      await brokers.advance(0);
+      assert.equal(failed, 3);
+      assert.deepEqual(brokers.deadLetters(), []);
+      if (opens) gates.shift()!();
+      await brokers.advance(10_000);
+      const letters = brokers.deadLetters().map(({ message, reason, attempts }) => [
+        message.id,
+        attempts,
+        reason,
+      ]);
+      for (let i = 0; i < 4; i++) {
+        for (const open of gates.splice(0)) open();
+        await brokers.advance(0);
+      }
+      if (opens) {
+        assert.deepEqual(letters, []);
+        assert.deepEqual(done, ["0", "1", "2", "3"]);
+      } else {
+        assert.deepEqual(letters, [[
+          "3",
+          3,
+          "the handler asked for another delivery (and no other member of the queue could take it)",
+        ]]);
+        assert.deepEqual(done, ["0", "1", "2"]);
+      }
+    }
+  });
+
+  test("a handler that ends after its message was handed over changes nothing any more", async () => {
+    for (const end of [undefined, new Error("stopped"), { deadLetter: "stopped" }]) {
+      await using brokers = harness({});
+      const gate = Promise.withResolvers<void>();
+      const closing = await brokers.there.subscribe("t", async () => {
+        await gate.promise;
+        if (end instanceof Error) throw end;
+        return end;
+      }, { queue: "q" });
+      await brokers.here.publish("t", messageOf("1"));
+      await brokers.advance(0);
+      let got = 0;
+      await brokers.other.subscribe("t", () => void got++, { queue: "q" });
+      await closing[Symbol.asyncDispose]();
+      gate.resolve();
+      await brokers.advance(10_000);
+      assert.equal(got, 1);
+      assert.deepEqual(brokers.deadLetters(), []);
+    }
+  });
+
+  test("a handler that fails when its subscription is closed, and there is no other, makes a dead letter", async () => {
+    await using brokers = harness({});
+    const closing = await brokers.there.subscribe(
+      "t",
+      ({ signal }) =>
+        new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason))),
+      { queue: "q" },
+    );
+    await brokers.here.publish("t", messageOf("1"));
+    await brokers.advance(0);
+    await closing[Symbol.asyncDispose]();
+    await brokers.advance(0);
+    assert.deepEqual(brokers.deadLetters().map(({ attempts, reason }) => [attempts, reason]), [
+      [1, '[canceled] the subscription to "t" was closed'],
+    ]);
+  });
 });

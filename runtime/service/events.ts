@@ -114,8 +114,8 @@ export class Publisher {
    * Publishes an event.
    *
    * @throws {TypeError} If the topic's name is none.
-   * @throws {MuonError} `invalid_argument`, if the event does not fit the topic's schema or cannot be written; what the
-   * broker throws, if it does not take the message on.
+   * @throws {MuonError} `invalid_argument`, if the event does not fit the topic's schema or cannot be written;
+   * `unavailable`, if it is `required` and nobody took it; what the broker throws, if it does not take the message on.
    */
   async publish(
     topic: string | Topic,
@@ -174,7 +174,16 @@ export class Publisher {
       body: encode(() => marshal.encode(invocation.input), name),
       key: options.key,
     };
-    return await broker.publish(name, message, { signal: options.signal });
+    const receipt = await broker.publish(name, message, { signal: options.signal });
+    if (options.required && receipt.accepted === 0) {
+      throw new MuonError(
+        "unavailable",
+        `Nobody took the event ${id} on ${name}, and it was required: the ${broker.name} broker knows no subscriber, ` +
+          `or none could be reached`,
+        { id: "muon.client", notRun: true },
+      );
+    }
+    return receipt;
   }
 }
 

@@ -40,6 +40,12 @@ export interface BrokerSuite {
   readonly create: (settings: BrokerSettings) => Promise<BrokerHarness> | BrokerHarness;
   /** Whether the bound on what waits for a subscriber can be set and is the publisher's error. @default {true} */
   readonly bounded?: boolean;
+  /**
+   * Whether what a member of a queue cannot handle, or has not handled when its subscription ends, goes to another.
+   *
+   * @default {true}
+   */
+  readonly redelivery?: boolean;
 }
 
 const TOPIC = "user.created";
@@ -191,6 +197,7 @@ export function testBroker(suite: BrokerSuite): void {
 
     retries(run);
     endings(run);
+    if (suite.redelivery ?? true) redelivery(run);
 
     if (suite.bounded ?? true) {
       run("a subscriber that is too far behind is the publisher's error", async (harness) => {
@@ -438,6 +445,163 @@ function endings(run: Run): void {
       assert.equal(refusal.status, "failed_precondition");
       assert.match(refusal.detail, /closed/);
     }
+  });
+}
+
+function redelivery(run: Run): void {
+  const queue = "mail";
+  const fails = () => Promise.reject(new Error("no disk"));
+
+  run("what one member of a queue cannot handle goes to another", async (harness) => {
+    const { here, there, other } = harness;
+    let failed = 0;
+    await there.subscribe(TOPIC, () => {
+      failed++;
+      return fails();
+    }, { queue });
+    await here.publish(TOPIC, messageOf("1", "whole"));
+    const got = await collect(other, TOPIC, queue);
+    await until(harness, () => got.length === 1);
+    await harness.advance(500);
+    assert.equal(failed, 3);
+    const [{ message, attempt, topic }] = got as [Delivery];
+    assert.deepEqual([ids(got), topic, attempt], [["1"], TOPIC, 4]);
+    assert.equal(text(message.body), "whole");
+    assert.deepEqual({ ...message.header }, { ...messageOf("1").header });
+    assert.deepEqual(harness.deadLetters(), []);
+  });
+
+  run("what no member can handle goes to each of them once, and is one dead letter", async (harness) => {
+    const attempts: Record<string, number[]> = { a: [], b: [], c: [], apart: [] };
+    const subscribe = async (broker: Broker, name: string, at?: string) => {
+      await broker.subscribe(TOPIC, ({ attempt }) => {
+        attempts[name]!.push(attempt);
+        if (at !== undefined) throw new Error("no disk");
+      }, { queue: at ?? "apart" });
+    };
+    await subscribe(harness.there, "a", queue);
+    await subscribe(harness.other, "b", queue);
+    await subscribe(harness.other, "c", queue);
+    await subscribe(harness.there, "apart");
+    assert.equal((await harness.here.publish(TOPIC, messageOf("1"))).accepted, 2);
+    await until(harness, () => harness.deadLetters().length === 1);
+    await harness.advance(500);
+    const { a = [], b = [], c = [] } = attempts;
+    assert.deepEqual([a, b, c].toSorted(([x = 0], [y = 0]) => x - y), [[1, 2, 3], [4, 5, 6], [7, 8, 9]]);
+    assert.deepEqual(attempts.apart, [1], "another queue hears nothing of it");
+    const [letter] = harness.deadLetters();
+    assert.deepEqual([letter!.message.id, letter!.reason, letter!.attempts], ["1", "no disk", 9]);
+    assert.equal(harness.deadLetters().length, 1);
+  });
+
+  run("what a handler gives up, or what has no queue, goes to nobody else", async (harness) => {
+    await harness.there.subscribe(TOPIC, () => ({ deadLetter: "it is for nobody" }), { queue });
+    await harness.here.publish(TOPIC, messageOf("1"));
+    await harness.there.subscribe("second", fails);
+    await harness.here.publish("second", messageOf("2"));
+    const got = [await collect(harness.other, TOPIC, queue), await collect(harness.other, "second")];
+    await until(harness, () => harness.deadLetters().length === 2);
+    await harness.advance(100);
+    assert.deepEqual(got.flat(), []);
+  });
+
+  run("a member that drains hands over what it has not begun", async (harness) => {
+    const gates: (() => void)[] = [];
+    const mine: string[] = [];
+    const draining = await harness.there.subscribe(TOPIC, async ({ message }) => {
+      await new Promise<void>((resolve) => gates.push(resolve));
+      mine.push(message.id);
+    }, { queue, concurrency: 2 });
+    for (let i = 0; i < 10; i++) await harness.here.publish(TOPIC, messageOf(`${i}`));
+    const got = await collect(harness.other, TOPIC, queue);
+    await until(harness, () => gates.length === 2);
+    let drained = false;
+    const end = draining.drain().then(() => drained = true);
+    await until(harness, () => got.length === 8);
+    assert.equal(drained, false);
+    for (const open of gates) open();
+    await end;
+    await harness.advance(50);
+    assert.deepEqual(sorted([...mine, ...ids(got)]), Array.from({ length: 10 }, (_, i) => `${i}`));
+    assert.ok(got.every(({ attempt }) => attempt === 1));
+    assert.deepEqual(harness.deadLetters(), []);
+  });
+
+  run("a member that drains does not wait to try again: another does", async (harness) => {
+    let failed = 0;
+    const draining = await harness.there.subscribe(TOPIC, (): Verdict => {
+      failed++;
+      return { retry: 3_600_000 };
+    }, { queue });
+    await harness.here.publish(TOPIC, messageOf("1"));
+    await until(harness, () => failed === 1);
+    const got = await collect(harness.other, TOPIC, queue);
+    await draining.drain();
+    await until(harness, () => got.length === 1);
+    assert.deepEqual([failed, got[0]!.attempt], [1, 2]);
+  });
+
+  run("a member that is disposed hands over all it has, what is being handled too", async (harness) => {
+    let running = 0;
+    const disposed = await harness.there.subscribe(TOPIC, () => {
+      running++;
+      return new Promise<void>(() => {});
+    }, { queue, concurrency: 3 });
+    for (let i = 0; i < 10; i++) await harness.here.publish(TOPIC, messageOf(`${i}`));
+    await until(harness, () => running === 3);
+    const got = await collect(harness.other, TOPIC, queue);
+    await disposed[Symbol.asyncDispose]();
+    await until(harness, () => got.length === 10);
+    await harness.advance(50);
+    assert.deepEqual(sorted(ids(got)), Array.from({ length: 10 }, (_, i) => `${i}`));
+    assert.deepEqual(got.map(({ attempt }) => attempt).toSorted(), [1, 1, 1, 1, 1, 1, 1, 2, 2, 2]);
+    assert.deepEqual(harness.deadLetters(), []);
+  });
+
+  run("a broker that is disposed hands over what its subscriptions have", async (harness) => {
+    const hold = () => new Promise<void>(() => {});
+    await harness.there.subscribe(TOPIC, hold, { queue, concurrency: 1 });
+    await harness.there.subscribe(TOPIC, hold, { queue, concurrency: 1 });
+    for (let i = 0; i < 20; i++) await harness.here.publish(TOPIC, messageOf(`${i}`));
+    const got = await collect(harness.other, TOPIC, queue);
+    await harness.there[Symbol.asyncDispose]();
+    await until(harness, () => got.length === 20);
+    assert.equal(new Set(ids(got)).size, 20);
+    assert.deepEqual(harness.deadLetters(), []);
+  });
+
+  run("members that leave under load, one after the other, lose nothing", async (harness) => {
+    const { here, there, other } = harness;
+    const got = new Set<string>();
+    const gates: (() => void)[] = [];
+    const member = async (broker: Broker) =>
+      await broker.subscribe(TOPIC, async ({ message }) => {
+        await new Promise<void>((resolve) => gates.push(resolve));
+        got.add(message.id);
+      }, { queue, concurrency: 2 });
+    let members = [await member(there), await member(other)];
+    const sent: string[] = [];
+    for (let round = 0; round < 6; round++) {
+      for (let i = 0; i < 20; i++) {
+        const id = `${round}-${i}`;
+        if (i === 10) {
+          const next = await member(round % 2 === 0 ? there : other);
+          const [leaving, ...staying] = members;
+          void (round < 3 ? leaving!.drain() : leaving![Symbol.asyncDispose]());
+          members = [...staying, next];
+        }
+        assert.equal((await here.publish(TOPIC, messageOf(id))).accepted, 1);
+        sent.push(id);
+      }
+      await harness.advance(1);
+      for (const open of gates.splice(0)) open();
+    }
+    await until(harness, () => {
+      for (const open of gates.splice(0)) open();
+      return got.size >= sent.length;
+    });
+    assert.deepEqual(sorted([...got]), sorted(sent));
+    assert.deepEqual(harness.deadLetters(), []);
   });
 }
 

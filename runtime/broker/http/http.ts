@@ -23,7 +23,17 @@ import type {
   Verdict,
 } from "../broker.ts";
 import { type DeadLetter, DeadLetters } from "../dead_letters.ts";
-import { checkSubscribe, DELIVERY_POLICY, type DeliveryPolicy, Inbox, INBOX_ABILITIES } from "../inbox.ts";
+import {
+  checkSubscribe,
+  DELIVERY_POLICY,
+  type DeliveryPolicy,
+  type Handed,
+  type History,
+  Inbox,
+  INBOX_ABILITIES,
+  NEW,
+  type Passing,
+} from "../inbox.ts";
 import { Directory } from "./directory.ts";
 import { Lease } from "./lease.ts";
 import { receiver } from "./receiver.ts";
@@ -70,8 +80,10 @@ export interface HttpBroker extends Broker {
  *
  * Order of things: mount `protocol` on a host, let `address` tell where it listens, then subscribe; `subscribe` before
  * that is an error. `publish` resolves when each queue has handed the message to one member, and every subscription
- * without a queue has it; handlers run later, and failures are tried again at the subscriber. A subscriber that cannot
- * be reached is passed over and logged; where one is reached and does not take the message, `publish` rejects.
+ * without a queue has it; handlers run later. A subscriber that cannot be reached is passed over and logged; where one
+ * is reached and does not take the message, and no other member of its queue does, `publish` rejects. What fails is
+ * tried again at the subscriber, then handed over to the other members of its queue, as is what a subscription has not
+ * handled when it ends.
  *
  * @example
  * ```ts
@@ -117,7 +129,6 @@ class Http implements HttpBroker {
       clock,
       log: this.#log,
       timeout,
-      signal: this.#abort.signal,
     });
     this.protocol = receiver({ inboxes: this.#inboxes, system, maxMessage: this.#maxMessage });
   }
@@ -129,6 +140,7 @@ class Http implements HttpBroker {
   ): Promise<Receipt> {
     checkTopicName(topic);
     const { signal } = options;
+    const signals = signal === undefined ? [this.#abort.signal] : [this.#abort.signal, signal];
     signal?.throwIfAborted();
     this.#mustBeOpen("publish");
     if (message.body.length > this.#maxMessage) {
@@ -138,13 +150,13 @@ class Http implements HttpBroker {
         { id: "muon.broker", notRun: true },
       );
     }
-    const groups = this.#groups(topic, await this.#directory.find(topic, signal));
+    const groups = groupsOf(this.#inletsOf(topic, await this.#directory.find(topic, signal)));
     if (groups.length === 0) return { id: message.id, accepted: 0 };
 
     let encoded: Uint8Array | undefined;
     const encode = () => encoded ??= this.#encode(topic, message);
     const outcomes = await Promise.all(
-      groups.map((group) => this.#deliver(group, { message, encode, signal })),
+      groups.map((group) => this.#deliver(group, { message, history: NEW, encode, signals })),
     );
     let accepted = 0;
     const refused: Outcome[] = [];
@@ -176,13 +188,14 @@ class Http implements HttpBroker {
       secure: this.#options.secure ?? false,
     };
     const inbox = new Inbox({
-      broker: this.name,
+      id: inlet.id,
       topic,
       handle,
       subscribe: options,
       policy: { ...DELIVERY_POLICY, ...this.#options.policy },
       system,
       dead: this.deadLetters,
+      pass: inlet.queue === undefined ? undefined : (message, how) => this.#pass(inlet, { message, ...how }),
     });
     // Deliveries may come as soon as it is registered.
     this.#inboxes.set(inlet.id, inbox);
@@ -191,13 +204,12 @@ class Http implements HttpBroker {
       lease = await Lease.take({ registry, record: recordOf(inlet), system, log: this.#log });
     } catch (error) {
       this.#inboxes.delete(inlet.id);
-      inbox.close();
+      await inbox.close();
       throw error;
     }
     if (this.#abort.signal.aborted) {
+      await Promise.all([inbox.close(), lease.release()]);
       this.#inboxes.delete(inlet.id);
-      inbox.close();
-      await lease.release();
       this.#mustBeOpen("subscribe");
     }
     this.#inlets.set(inlet.id, inlet);
@@ -207,8 +219,10 @@ class Http implements HttpBroker {
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#abort.signal.aborted) return;
     this.#abort.abort(new MuonError("canceled", "the http broker was closed", { id: "muon.broker" }));
-    this.#directory.close();
+    // None of them is to hand over to another.
+    this.#inlets.clear();
     await Promise.all([...this.#subscriptions].map((subscription) => subscription[Symbol.asyncDispose]()));
+    this.#directory.close();
   }
 
   #subscription({ inlet, inbox, lease }: {
@@ -216,8 +230,8 @@ class Http implements HttpBroker {
     readonly inbox: Inbox;
     readonly lease: Lease;
   }): Subscription {
+    // The inbox stays known until the registry has been told, so that nothing is posted from here to here.
     const leave = () => {
-      this.#inlets.delete(inlet.id);
       this.#inboxes.delete(inlet.id);
       this.#subscriptions.delete(subscription);
     };
@@ -225,36 +239,44 @@ class Http implements HttpBroker {
       closed: inbox.closed,
       drain: async (signal) => {
         this.#inlets.delete(inlet.id);
-        // Whoever has not heard yet may deliver until it is deregistered.
-        await lease.release();
+        // Whoever has not heard yet may deliver until it is deregistered, if the registry does that in time.
+        await Promise.race([lease.release(), aborted(signal)]);
         await inbox.drain(signal);
         leave();
       },
       [Symbol.asyncDispose]: async () => {
+        this.#inlets.delete(inlet.id);
+        await Promise.all([inbox.close(), lease.release()]);
         leave();
-        inbox.close();
-        await lease.release();
       },
     };
     this.#subscriptions.add(subscription);
     return subscription;
   }
 
-  /** The groups of which each is to get a message. What this process subscribes to, it knows before the registry. */
-  #groups(topic: string, found: readonly Inlet[]): Group[] {
-    const groups = new Map<string, Inlet[]>();
-    const add = (inlet: Inlet) => {
-      const key = inlet.queue === undefined ? `b ${inlet.id}` : `q ${inlet.queue}`;
-      const group = groups.get(key);
-      if (group === undefined) groups.set(key, [inlet]);
-      else group.push(inlet);
-    };
-    for (const inlet of this.#inlets.values()) if (inlet.topic === topic) add(inlet);
-    for (const inlet of found) {
-      // Of this process's own, those that drain are still in the registry's answer.
-      if (!this.#inlets.has(inlet.id) && !this.#inboxes.has(inlet.id)) add(inlet);
-    }
-    return [...groups.values()];
+  /** Offers what a member of a queue has left to those that have not had it. */
+  async #pass(
+    { topic, queue }: Inlet,
+    { message, history, signal }: Passing & { readonly message: Message },
+  ): Promise<Handed> {
+    const found = await this.#directory.find(topic, signal);
+    const others = this.#inletsOf(topic, found).filter((inlet) =>
+      inlet.queue === queue && !history.tried.includes(inlet.id)
+    );
+    let encoded: Uint8Array | undefined;
+    const encode = () => encoded ??= this.#encode(topic, message, history);
+    const { type } = await this.#deliver(others, { message, history, encode, signals: [signal] });
+    if (type === "gone") return "none";
+    if (type !== "accepted") return "busy";
+    this.#log.debug("event handed over", { topic, queue, id: message.id, attempt: history.attempt });
+    return "taken";
+  }
+
+  /** The subscriptions to a topic. What this process subscribes to, it knows before the registry. */
+  #inletsOf(topic: string, found: readonly Inlet[]): Inlet[] {
+    const own = [...this.#inlets.values()].filter((inlet) => inlet.topic === topic);
+    // Of this process's own, those that drain are still in the registry's answer.
+    return [...own, ...found.filter(({ id }) => !this.#inboxes.has(id))];
   }
 
   /** Hands a message to one member of a group: at random, those last that could not be reached before. */
@@ -262,16 +284,17 @@ class Http implements HttpBroker {
     group: Group,
     what: {
       readonly message: Message;
+      readonly history: History;
       readonly encode: () => Uint8Array;
-      readonly signal: AbortSignal | undefined;
+      readonly signals: readonly AbortSignal[];
     },
   ): Promise<Outcome> {
     let outcome: Outcome = { type: "gone", reason: "it has no member" };
     for (const inlet of this.#order(group)) {
       const own = this.#inboxes.get(inlet.id);
       const next: Outcome = own === undefined
-        ? await this.#sender.post(inlet, what.encode(), what.signal)
-        : own.offer(what.message)
+        ? await this.#sender.post(inlet, what.encode(), what.signals)
+        : own.offer(what.message, what.history)
         ? { type: "accepted" }
         : own.open
         ? { type: "full", reason: own.full().detail }
@@ -283,7 +306,7 @@ class Http implements HttpBroker {
   }
 
   #order(group: Group): Group {
-    if (group.length === 1) return group;
+    if (group.length < 2) return group;
     const from = below(this.#options.system.random, group.length);
     const turned = [...group.slice(from), ...group.slice(0, from)];
     const reachable = turned.filter(({ id }) => !this.#sender.isUnreachable(id));
@@ -292,8 +315,8 @@ class Http implements HttpBroker {
       : [...reachable, ...turned.filter(({ id }) => this.#sender.isUnreachable(id))];
   }
 
-  #encode(topic: string, message: Message): Uint8Array {
-    const encoded = encodeMessage(topic, message);
+  #encode(topic: string, message: Message, history: History = NEW): Uint8Array {
+    const encoded = encodeMessage(topic, message, history);
     const limit = deliveryLimit(this.#maxMessage);
     if (encoded.length <= limit) return encoded;
     throw new MuonError(
@@ -337,4 +360,24 @@ class Http implements HttpBroker {
       id: "muon.broker",
     });
   }
+}
+
+/** The groups of which each is to get a message. */
+function groupsOf(inlets: readonly Inlet[]): Group[] {
+  const groups = new Map<string, Inlet[]>();
+  for (const inlet of inlets) {
+    const key = inlet.queue === undefined ? `b ${inlet.id}` : `q ${inlet.queue}`;
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, [inlet]);
+    else group.push(inlet);
+  }
+  return [...groups.values()];
+}
+
+/** Resolves when a signal is aborted; never without one. */
+function aborted(signal: AbortSignal | undefined): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal?.aborted) resolve();
+    else signal?.addEventListener("abort", () => resolve(), { once: true });
+  });
 }

@@ -6,6 +6,7 @@ import { toBase64, utf8 } from "../../bytes.ts";
 import { MuonError } from "../../errors.ts";
 import type { Logger } from "../../log.ts";
 import type { Delivery } from "../broker.ts";
+import type { HttpBroker } from "./http.ts";
 
 /** A log that is read. */
 function logged(): { readonly log: Logger; readonly lines: string[] } {
@@ -355,4 +356,181 @@ describe("http broker that publishes", () => {
       /has 101 bytes: at most 100 are sent/,
     );
   });
+});
+
+describe("http broker that hands over", () => {
+  const fails = () => Promise.reject(new Error("no disk"));
+  const member = { queue: "q" };
+
+  test("tells the next member, in headers of its own, how often a message failed and where", async () => {
+    const at = world();
+    await using there = join(at, "10.0.0.2:1");
+    const got: Delivery[] = [];
+    await there.subscribe("t", fails, member);
+    await there.publish("t", { ...messageOf("1"), header: { "muon-tried": "lies", "Muon-Attempt": "77" } });
+    await using other = join(at, "10.0.0.3:1");
+    await other.subscribe("t", (delivery) => void got.push(delivery), member);
+    await at.clock.advance(1_000);
+    assert.equal(at.requests.length, 1);
+    const { url, body } = at.requests[0]!;
+    const ids = (await recordsOf(there))[0]!.nodes.map(({ id }) => id);
+    const to = new URL(url).searchParams.get("id")!;
+    assert.deepEqual(JSON.parse(body).Header, {
+      "Micro-Topic": "t",
+      "Micro-Id": "1",
+      "Muon-Attempt": "4",
+      "Muon-Tried": ids.find((id) => id !== to),
+    });
+    assert.deepEqual([got[0]!.attempt, got[0]!.message.header], [4, { "Micro-Topic": "t", "Micro-Id": "1" }]);
+  });
+
+  test("reaches a member on Go Micro, whose answer is the end of it", async () => {
+    const at = world();
+    await using there = join(at, "10.0.0.2:1");
+    await there.subscribe("t", fails, member);
+    let got = 0;
+    at.network.set("10.0.0.7:9", () => {
+      got++;
+      return new Response(null, { status: 200 });
+    });
+    await there.registry.register({
+      name: "micro.http.broker",
+      version: "q",
+      metadata: {},
+      endpoints: [],
+      nodes: [{
+        id: "t-abc",
+        address: "10.0.0.7:9",
+        metadata: { broker: "http", topic: "t", secure: "false" },
+      }],
+    }, { ttl: 60_000 });
+    const id = (await recordsOf(there))[0]!.nodes.find((node) => node.id !== "t-abc")!.id;
+    await post(there, id, {});
+    await at.clock.advance(1_000);
+    assert.equal(got, 1);
+    assert.deepEqual([...there.deadLetters], []);
+  });
+
+  test("passes over a member that died, and one in the same process needs no request", async () => {
+    const at = world();
+    await using there = join(at, "10.0.0.2:1");
+    const dead = join(at, "10.0.0.3:1");
+    await there.subscribe("t", fails, member);
+    await dead.subscribe("t", () => {}, member);
+    at.network.delete("10.0.0.3:1");
+    const own = (await recordsOf(there))[0]!.nodes.find(({ address }) => address === "10.0.0.2:1")!.id;
+    await post(there, own, {});
+    await at.clock.advance(1_000);
+    assert.deepEqual([...there.deadLetters].map(({ attempts, reason }) => [attempts, reason]), [[
+      3,
+      "no disk",
+    ]]);
+    const requests = at.requests.length;
+    const got: string[] = [];
+    await there.subscribe("t", ({ message }) => void got.push(message.id), member);
+    await post(there, own, { "Micro-Id": "2" });
+    await at.clock.advance(1_000);
+    assert.deepEqual(got, ["2"]);
+    // The random order may try the dead one first, and once again as a new connection.
+    assert.ok(at.requests.length - requests <= 2);
+    await dead[Symbol.asyncDispose]();
+  });
+
+  test("does not go round: a message that was everywhere is given up", async () => {
+    const at = world();
+    const brokers = ["10.0.0.2:1", "10.0.0.3:1", "10.0.0.4:1"].map((address) => join(at, address));
+    let deliveries = 0;
+    for (const broker of brokers) {
+      await broker.subscribe("t", () => {
+        deliveries++;
+        return fails();
+      }, member);
+    }
+    await brokers[0]!.publish("t", messageOf("1"));
+    await at.clock.advance(60_000);
+    assert.equal(deliveries, 9);
+    const letters = brokers.flatMap(({ deadLetters }) => [...deadLetters]);
+    assert.deepEqual(letters.map(({ attempts, queue }) => [attempts, queue]), [[9, "q"]]);
+    for (const broker of brokers) await broker[Symbol.asyncDispose]();
+  });
+
+  test("a full inbox sends the publisher to another member; only when all are full is it an error", async () => {
+    const at = world();
+    await using here = join(at, "10.0.0.1:1");
+    const policy = { capacity: 1 };
+    await using there = join(at, "10.0.0.2:1", { policy });
+    await using other = join(at, "10.0.0.3:1", { policy });
+    const hold = ({ signal }: Delivery) =>
+      new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve()));
+    await there.subscribe("t", hold, { ...member, concurrency: 1 });
+    await other.subscribe("t", hold, { ...member, concurrency: 1 });
+    const statuses: number[] = [];
+    for (const [address, serve] of [...at.network]) {
+      at.network.set(address, async (request) => {
+        const response = await serve(request);
+        statuses.push(response.status);
+        return response;
+      });
+    }
+    for (const id of ["1", "2", "3", "4"]) assert.equal((await here.publish("t", messageOf(id))).accepted, 1);
+    assert.equal(statuses.filter((status) => status === 200).length, 4);
+    statuses.length = 0;
+    await assert.rejects(here.publish("t", messageOf("5")), (error) => {
+      assert.ok(error instanceof MuonError);
+      assert.equal(error.status, "resource_exhausted");
+      assert.equal(error.notRun, true);
+      assert.match(error.detail, /a subscriber of "t" in queue "q" is 1 messages behind: publish slower/);
+      return true;
+    });
+    assert.deepEqual(statuses, [429, 429]);
+  });
+
+  test("a member that does not answer holds up a closing subscription for 5 s and no longer", async () => {
+    const at = world();
+    await using there = join(at, "10.0.0.2:1");
+    const other = join(at, "10.0.0.3:1");
+    const subscription = await there.subscribe(
+      "t",
+      ({ signal }) => new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve())),
+      { ...member, concurrency: 1 },
+    );
+    for (const id of ["1", "2", "3"]) await there.publish("t", messageOf(id));
+    await at.clock.advance(0);
+    await other.subscribe("t", () => {}, member);
+    at.network.set("10.0.0.3:1", () => new Promise(() => {}));
+    let closed = false;
+    const end = subscription[Symbol.asyncDispose]().then(() => closed = true);
+    await at.clock.advance(4_900);
+    assert.equal(closed, false);
+    await at.clock.advance(100);
+    await end;
+    assert.deepEqual([...there.deadLetters].map(({ message }) => message.id).toSorted(), ["2", "3"]);
+    assert.match([...there.deadLetters][0]!.reason, /closed before it was delivered \(and no other member/);
+    await other[Symbol.asyncDispose]();
+  });
+
+  test("a registry that does not answer does not hold up a drain beyond its signal", async () => {
+    const at = world();
+    await using there = join(at, "10.0.0.2:1");
+    const subscription = await there.subscribe("t", () => {}, member);
+    const { deregister } = there.registry;
+    const gate = Promise.withResolvers<void>();
+    there.registry.deregister = async (record) => {
+      await gate.promise;
+      await deregister.call(there.registry, record);
+    };
+    const controller = new AbortController();
+    const drained = subscription.drain(controller.signal);
+    await at.clock.advance(0);
+    controller.abort();
+    await drained;
+    gate.resolve();
+  });
+
+  /** Delivers to one subscription, as a publisher that chose it. */
+  async function post(broker: HttpBroker, id: string, header: Record<string, string>): Promise<void> {
+    const body = JSON.stringify({ Header: { "Micro-Id": "1", ...header }, Body: "e30=" });
+    const request = new Request(`http://10.0.0.2:1/?id=${encodeURIComponent(id)}`, { method: "POST", body });
+    assert.equal((await broker.protocol.fetch!(request, { address: "127.0.0.1:1" })).status, 200);
+  }
 });

@@ -36,9 +36,9 @@ export function receiver(options: ReceiverOptions): Protocol {
     const id = idOf(url.slice(url.indexOf("/", url.indexOf("://") + 3)));
     const inbox = id === undefined ? undefined : inboxes.get(id);
     if (inbox === undefined || !inbox.open) {
-      throw new MuonError("not_found", "there is no such subscription here", { id: "muon.broker" });
+      throw unknown();
     }
-    const message = decodeMessage(await readBody(request, limit));
+    const { message, history } = decodeMessage(await readBody(request, limit));
     if (message.body.length > maxMessage) {
       throw new MuonError(
         "resource_exhausted",
@@ -46,8 +46,10 @@ export function receiver(options: ReceiverOptions): Protocol {
         { id: "muon.broker" },
       );
     }
-    const taken = inbox.offer(message.id === "" ? { ...message, id: uuid(system.entropy) } : message);
-    if (taken) return new Response(null, { status: 200 });
+    const named = message.id === "" ? { ...message, id: uuid(system.entropy) } : message;
+    if (inbox.offer(named, history)) return new Response(null, { status: 200 });
+    // It may have been closed while the body was read.
+    if (!inbox.open) throw unknown();
     return answer(429, inbox.full());
   }
 
@@ -65,6 +67,10 @@ export function receiver(options: ReceiverOptions): Protocol {
       }
     },
   };
+}
+
+function unknown(): MuonError {
+  return new MuonError("not_found", "there is no such subscription here", { id: "muon.broker" });
 }
 
 function answer(status: number, error: MuonError): Response {

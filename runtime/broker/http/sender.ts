@@ -29,8 +29,6 @@ export interface SenderOptions {
   readonly log: Logger;
   /** Longest wait for an answer, in ms. */
   readonly timeout: number;
-  /** Ends every delivery. */
-  readonly signal: AbortSignal;
 }
 
 /** Posts messages, and remembers which subscriptions could not be reached. */
@@ -50,22 +48,21 @@ export class Sender {
   /**
    * Posts a delivery.
    *
-   * @throws The signal's reason, once it is aborted.
+   * @throws The reason of one of the signals, once it is aborted.
    */
-  async post(inlet: Inlet, body: Uint8Array, signal: AbortSignal | undefined): Promise<Outcome> {
-    const outcome = await this.#post(inlet, body, signal);
+  async post(inlet: Inlet, body: Uint8Array, signals: readonly AbortSignal[]): Promise<Outcome> {
+    const outcome = await this.#post(inlet, body, signals);
     if (outcome.type === "gone") this.#lost(inlet, outcome.reason);
     else this.#unreachable.delete(inlet.id);
     return outcome;
   }
 
-  async #post(inlet: Inlet, body: Uint8Array, signal: AbortSignal | undefined): Promise<Outcome> {
+  async #post(inlet: Inlet, body: Uint8Array, signals: readonly AbortSignal[]): Promise<Outcome> {
     const { fetch, clock, timeout } = this.#options;
     const abort = new AbortController();
     const stop = (event: Event) => abort.abort((event.target as AbortSignal).reason);
-    const signals = [this.#options.signal, ...(signal === undefined ? [] : [signal])];
+    for (const one of signals) one.throwIfAborted();
     for (const one of signals) {
-      one.throwIfAborted();
       one.addEventListener("abort", stop, { once: true });
     }
     let late = false;

@@ -9,6 +9,7 @@ import { fromBase64, text, toBase64, utf8 } from "../../bytes.ts";
 import { MuonError } from "../../errors.ts";
 import type { Node, ServiceRecord } from "../../record.ts";
 import type { Message } from "../broker.ts";
+import { type History, NEW } from "../inbox.ts";
 
 /** Service under which every subscription is registered. */
 export const BROKER_SERVICE = "micro.http.broker";
@@ -64,25 +65,44 @@ export function idOf(path: string): string | undefined {
   return new URLSearchParams(path.slice(2)).get("id") ?? undefined;
 }
 
+/** Header in which a message that is handed over has the number of its next delivery. Go Micro ignores it. */
+const ATTEMPT = "Muon-Attempt";
+/** Header with the ids of the subscriptions that have had it, apart by spaces. Go Micro ignores it. */
+const TRIED = "Muon-Tried";
+/** Headers that say what is known beside them, or are about a delivery: what a publisher gives under them is dropped. */
+const OWN: ReadonlySet<string> = new Set(["micro-topic", "micro-id", "muon-attempt", "muon-tried"]);
+
 /** The body of a delivery. */
-export function encodeMessage(topic: string, message: Message): Uint8Array {
+export function encodeMessage(
+  topic: string,
+  message: Message,
+  { attempt, tried }: History = NEW,
+): Uint8Array {
   const header: Record<string, string> = {};
   for (const [name, value] of Object.entries(message.header)) {
-    const key = name.toLowerCase();
-    if (key !== "micro-topic" && key !== "micro-id") header[name] = value;
+    if (!OWN.has(name.toLowerCase())) header[name] = value;
   }
   header["Micro-Topic"] = topic;
   header["Micro-Id"] = message.id;
+  if (attempt > 1) header[ATTEMPT] = `${attempt}`;
+  if (tried.length > 0) header[TRIED] = tried.join(" ");
   return utf8(JSON.stringify({ Header: header, Body: toBase64(message.body) }));
 }
 
+/** What a delivery holds. */
+export interface Delivered {
+  /** The message. Its id is that of `Micro-Id`, which Go Micro writes `Micro-ID`; the empty string if it has none. */
+  readonly message: Message;
+  /** What it has been through. */
+  readonly history: History;
+}
+
 /**
- * The message of a delivery. Its id is that of `Micro-Id`, which Go Micro writes `Micro-ID`; the empty string if it
- * has none.
+ * The message of a delivery.
  *
  * @throws {MuonError} `invalid_argument`, if the body is no delivery.
  */
-export function decodeMessage(body: Uint8Array): Message {
+export function decodeMessage(body: Uint8Array): Delivered {
   let parsed: unknown;
   try {
     parsed = JSON.parse(text(body));
@@ -93,8 +113,16 @@ export function decodeMessage(body: Uint8Array): Message {
   const { Header, Body } = parsed as { Header?: unknown; Body?: unknown };
   const header = headerOf(Header);
   let id = "";
-  for (const name of Object.keys(header)) if (name.toLowerCase() === "micro-id") id = header[name]!;
-  return { id, header, body: bodyOf(Body) };
+  let { attempt, tried } = NEW;
+  for (const [name, value] of Object.entries(header)) {
+    const key = name.toLowerCase();
+    if (key === "micro-id") id = value;
+    else if (key === "muon-attempt") attempt = /^[1-9]\d{0,5}$/.test(value) ? Number(value) : 1;
+    else if (key === "muon-tried") tried = value.split(" ").filter((one) => one !== "");
+    else continue;
+    if (key !== "micro-id") delete header[name];
+  }
+  return { message: { id, header, body: bodyOf(Body) }, history: { attempt, tried } };
 }
 
 function headerOf(value: unknown): Record<string, string> {
