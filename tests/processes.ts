@@ -13,7 +13,7 @@ import { type Command, ROOT, runCommand, type Runtime } from "../tools/runtimes.
 export interface SpawnOptions {
   /** What it finds on its command line. @default {[]} */
   readonly args?: readonly string[];
-  /** Added to this process's environment, of which `MICRO_*` is left out. @default {{}} */
+  /** Added to this process's environment, of which `MICRO_*` and `MUON_*` are left out. @default {{}} */
   readonly env?: Readonly<Record<string, string>>;
   /** The directory it works in. @default The project's root. */
   readonly cwd?: string;
@@ -59,7 +59,7 @@ export function spawnProgram(file: string, options: SpawnOptions = {}): Spawned 
 }
 
 function start(command: Command, options: SpawnOptions & { readonly name: string }): Spawned {
-  const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith("MICRO_"));
+  const inherited = Object.entries(process.env).filter(([name]) => !/^(MICRO|MUON)_/.test(name));
   const child = spawn(command.file, command.args, {
     cwd: options.cwd ?? ROOT,
     env: { ...Object.fromEntries(inherited), NO_COLOR: "1", ...command.env, ...options.env },
