@@ -62,7 +62,7 @@ for (const runtime of RUNTIMES) {
     test("says what it serves", () => {
       const said = server.stderr;
       assert.match(said, /pair 1\.0\.0/);
-      assert.match(said, /address +127\.0\.0\.1:\d+ \(muon\.v1\)/);
+      assert.match(said, /address +127\.0\.0\.1:\d+ \(muon\.v1, connect, mucp\)/);
       assert.match(said, /registry +file/);
       assert.match(said, /broker +http/);
       assert.match(said, /endpoint +pair Pair\.Hello +idempotent/);
@@ -167,6 +167,36 @@ for (const runtime of RUNTIMES) {
       const other = await start();
       await bothAnswer();
       const pair = mesh.client<Pair>("pair");
+      await underLoad(async (n) => assert.deepEqual(await pair.work({ n }), { n: n + 1 }), async () => {
+        assert.equal(await other.stop("SIGTERM"), 0, "it ends by itself, without an error");
+      });
+    });
+
+    test("does the same over http", async () => {
+      await using http = await connect({ registryAddress: directory, transport: "http", log: SILENT });
+      const pair = http.client<Pair>("pair");
+      const call = pair.hello({ name: "John" }, { metadata: { "X-Tenant": "ünder" } });
+      assert.equal((await call).greeting, "Hello John");
+      assert.equal((await call.trailer).get("x-tenant"), "ünder");
+      const many = await Promise.all(Array.from({ length: 200 }, (_, n) => pair.work({ n })));
+      assert.deepEqual(many.map(({ n }) => n), Array.from({ length: 200 }, (_, n) => n + 1));
+      assert.equal((await pair.bytes({ size: 1_000_000 })).bytes.length, 1_000_000);
+      assert.equal((await collect(pair.count({ to: 1_000 }))).length, 1_000);
+      assert.deepEqual(await pair.sum(numbers(1, 2, 3)), { n: 6 });
+      assert.deepEqual(await collect(pair.double(numbers(1, 2))), [{ n: 2 }, { n: 4 }]);
+      await assert.rejects(Promise.resolve(pair.fail()), { status: "failed_precondition" });
+      await assert.rejects(Promise.resolve(pair.hang(undefined, { timeout: 50 })), {
+        status: "deadline_exceeded",
+      });
+
+      const ended = async () => (await pair.seen()).aborted.length;
+      const before = await ended();
+      for await (const { n } of pair.count({ to: 10_000_000 })) if (n === 3) break;
+      await until("the stream's end", async () => await ended() > before);
+
+      const other = await start();
+      const pids = new Set<number>();
+      await until("both nodes", async () => pids.add((await pair.hello({ name: "x" })).pid).size === 2);
       await underLoad(async (n) => assert.deepEqual(await pair.work({ n }), { n: n + 1 }), async () => {
         assert.equal(await other.stop("SIGTERM"), 0, "it ends by itself, without an error");
       });
