@@ -1,0 +1,292 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { type AddressInfo, createServer } from "node:net";
+import { describe, test } from "node:test";
+import { utf8 } from "../../bytes.ts";
+import { MuonError } from "../../errors.ts";
+import { Metadata } from "../../metadata.ts";
+import { VirtualClock } from "../../virtual_clock.ts";
+import type { CallHandle, CallHead, Link, ReplySink, Transport } from "../transport.ts";
+import { createMucpTransport } from "./mucp.ts";
+
+const entropy = { fill: <T extends Uint8Array>(bytes: T) => bytes.fill(7) };
+const NODE = { id: "g-1", address: "127.0.0.1:9191", metadata: { protocol: "mucp", server: "mucp" } };
+
+type Answer = (request: Request) => Response | Promise<Response>;
+
+interface Called {
+  readonly transport: Transport;
+  readonly link: Link;
+  readonly clock: VirtualClock;
+  readonly requests: {
+    readonly url: string;
+    readonly headers: Record<string, string>;
+    readonly body: string;
+  }[];
+}
+
+async function calling(answer: Answer, limits: { maxMessage?: number } = {}): Promise<Called> {
+  const clock = new VirtualClock();
+  const requests: Called["requests"] = [];
+  const transport = createMucpTransport({
+    system: { clock, entropy },
+    limits,
+    fetch: async (input, init) => {
+      const request = new Request(input as string, init);
+      const headers = Object.fromEntries(request.headers);
+      requests.push({ url: request.url, headers, body: await request.text() });
+      return await new Promise<Response>((resolve, reject) => {
+        init!.signal!.addEventListener("abort", () => reject(init!.signal!.reason));
+        Promise.resolve(answer(request)).then(resolve, reject);
+      });
+    },
+  });
+  return { transport, link: await transport.dial(NODE), clock, requests };
+}
+
+function head(from: Partial<CallHead> = {}): CallHead {
+  return {
+    service: "greeter",
+    endpoint: "Greeter.Hello",
+    metadata: Metadata.EMPTY,
+    contentType: "application/json",
+    timeout: 5_000,
+    idempotent: false,
+    ...from,
+  };
+}
+
+function unary(
+  link: Link,
+  from: Partial<CallHead> = {},
+  body = "{}",
+): {
+  readonly handle: CallHandle;
+  readonly answer: Promise<{ readonly body: string; readonly trailer: Metadata }>;
+} {
+  const { promise, resolve, reject } = Promise.withResolvers<{ body: string; trailer: Metadata }>();
+  promise.catch(() => {});
+  let returned = false;
+  const sink: ReplySink = {
+    reply(answer, trailer, stream) {
+      assert.equal(returned, true);
+      assert.equal(stream, undefined);
+      resolve({ body: new TextDecoder().decode(answer), trailer });
+    },
+    fail(error) {
+      assert.equal(returned, true, "a sink is not called before unary() has returned");
+      reject(error);
+    },
+  };
+  const bytes = utf8(body);
+  const handle = link.unary(head(from), bytes, sink);
+  bytes.fill(0);
+  returned = true;
+  return { handle, answer: promise };
+}
+
+async function failure(answer: Promise<unknown>): Promise<MuonError> {
+  const error = await answer.then(() => undefined, (error) => error);
+  assert.ok(error instanceof MuonError, String(error));
+  return error;
+}
+
+const ok = (body = "{}", headers: Record<string, string> = {}) =>
+  new Response(body, { headers: { "content-type": "application/json", ...headers } });
+const failing = (said: string) => new Response(null, { headers: { "micro-error": said } });
+
+describe("mucp, called,", () => {
+  test("knows nodes that take calls over HTTP", async () => {
+    const { transport } = await calling(() => ok());
+    const speaks = (metadata: Record<string, string>) => transport.speaks({ ...NODE, metadata });
+    assert.ok(speaks({ protocol: "mucp" }));
+    assert.ok(speaks({ protocol: "mucp", transport: "http" }));
+    assert.ok(!speaks({ protocol: "mucp", transport: "nats" }));
+    assert.ok(!speaks({ protocol: "grpc", transport: "grpc" }));
+    assert.ok(!speaks({}), "the oldest wire");
+    assert.ok(speaks({ protocol: "mucp", muon: "muon.v1,mucp" }));
+    assert.ok(!speaks({ muon: "muon.v1" }));
+  });
+
+  test("sends what Go Micro's own client does, and a stream of its own for each call", async () => {
+    const { link, requests } = await calling(() =>
+      ok('{"msg":"x"}\n', { "trailer-x-served": "grÃ¼n", foo: "echo" })
+    );
+    assert.equal(link.contentType, "application/json");
+    const first = unary(link, { metadata: Metadata.from({ "x-note": "grüß" }) }, '{"name":"bob"}');
+    assert.equal(link.inflight, 1);
+    const { body, trailer } = await first.answer;
+    assert.equal(body, '{"msg":"x"}\n');
+    assert.deepEqual(Object.fromEntries(trailer), { "x-served": "grün" });
+    await unary(link, { timeout: 0 }).answer;
+    assert.equal(link.inflight, 0);
+    const [one, two] = requests;
+    assert.equal(one!.url, "http://127.0.0.1:9191/");
+    assert.equal(one!.body, '{"name":"bob"}');
+    const { "micro-stream": stream, ...rest } = one!.headers;
+    assert.deepEqual(rest, {
+      accept: "application/json",
+      "content-type": "application/json",
+      "micro-endpoint": "Greeter.Hello",
+      "micro-id": "0",
+      "micro-method": "Greeter.Hello",
+      "micro-service": "greeter",
+      timeout: "5000000000",
+      "x-note": "grÃ¼Ã\u009f",
+    });
+    assert.notEqual(stream, "0");
+    assert.notEqual(two!.headers["micro-stream"], stream);
+    assert.deepEqual([two!.headers["micro-id"], two!.headers.timeout], ["1", undefined]);
+    const secure = await (await calling(() => ok())).transport.dial({
+      ...NODE,
+      metadata: { secure: "true" },
+    });
+    await secure[Symbol.asyncDispose]();
+  });
+
+  test("reads errors in every form they come", async () => {
+    const said: [string, Partial<MuonError>][] = [
+      ['{"id":"a","code":404,"detail":"grÃ¼n","status":"Not Found"}', {
+        status: "not_found",
+        id: "a",
+        detail: "grün",
+      }],
+      ['{"id":"x","detail":"d"}', { status: "internal", code: 500, id: "x", detail: "d" }],
+      ['{"code":418,"detail":"d"}', { status: "internal", code: 418, id: "greeter" }],
+      ['{"id":"b","code":4001,"detail":"d","status":"failed_precondition"}', {
+        status: "failed_precondition",
+        code: 4001,
+      }],
+      ['{"errors":[{"code":403,"detail":"a"},{"detail":"b"}]}', {
+        status: "permission_denied",
+        detail: "a; b",
+      }],
+      ["boom", { status: "internal", detail: "boom", notRun: false }],
+      ['"boom"', { detail: '"boom"' }],
+      ["{boom", { detail: "{boom" }],
+      ["{}", { detail: "{}" }],
+      ["rpc: can't find service Nope", { status: "not_found", notRun: true }],
+      ["rpc: can't find method Nope", { status: "not_found", notRun: true }],
+      ["rpc: service/endpoint request ill-formed: Hello", { status: "not_found", notRun: true }],
+      ["EOS", { status: "unimplemented" }],
+    ];
+    for (const [text, expected] of said) {
+      const { link } = await calling(() => failing(text));
+      const error = await failure(unary(link).answer);
+      for (const [key, value] of Object.entries(expected)) {
+        assert.equal(error[key as keyof MuonError], value, text);
+      }
+      assert.equal(error.where.endpoint, "Greeter.Hello");
+    }
+    const details = await calling(() =>
+      failing('{"id":"a","code":400,"detail":"d","details":[{"type":"t","value":1},7]}')
+    );
+    assert.deepEqual((await failure(unary(details.link).answer)).details, [{ type: "t", value: 1 }]);
+  });
+
+  test("takes no answer that is not mucp's", async () => {
+    const answers: [Answer, Partial<MuonError>][] = [
+      [() => new Response("unsupported Content-Type: x", { headers: { "content-type": "text/plain" } }), {
+        status: "invalid_argument",
+        detail: "unsupported Content-Type: x",
+        notRun: true,
+      }],
+      [() => new Response("no such page", { status: 404 }), { status: "unimplemented" }],
+      [() => new Response("oops", { status: 500 }), { status: "unavailable", notRun: false }],
+      [() => new Response(null, { status: 302, headers: { location: "/x" } }), { status: "unavailable" }],
+      [
+        () => new Response('{"id":"muon.host","code":503,"detail":"stops"}', { status: 503 }),
+        { status: "unavailable", detail: "stops", notRun: true },
+      ],
+      [() => new Response("busy", { status: 503 }), { status: "unavailable", notRun: false }],
+      [() => ok("{}", { "x-micro-endpoint": "Greeter.Hello" }), { status: "unimplemented" }],
+      [() => ok("x".repeat(101)), { status: "resource_exhausted" }],
+      [() => ok("x".repeat(101), { "content-length": "101" }), { status: "resource_exhausted" }],
+      [() => Promise.reject(new TypeError("fetch failed", { cause: new Error("other side closed") })), {
+        status: "unavailable",
+        notRun: false,
+        detail: "the connection broke: other side closed",
+      }],
+    ];
+    for (const [answer, expected] of answers) {
+      const { link } = await calling(answer, { maxMessage: 100 });
+      const error = await failure(unary(link).answer);
+      for (const [key, value] of Object.entries(expected)) {
+        assert.equal(error[key as keyof MuonError], value, error.message);
+      }
+      assert.equal(link.inflight, 0);
+      assert.equal(link.accepting, true);
+    }
+  });
+
+  test("refuses what cannot be sent before it is", async () => {
+    const { link, requests } = await calling(() => ok());
+    for (const key of ["host", "timeout", "micro-endpoint", "x-micro-id", "content-type", "connection"]) {
+      const error = await failure(unary(link, { metadata: Metadata.from({ [key]: "x" }) }).answer);
+      assert.deepEqual([error.status, error.notRun], ["invalid_argument", true]);
+      assert.match(error.detail, new RegExp(key));
+    }
+    const stream = await failure(unary(link, { kind: "bidi" }).answer);
+    assert.deepEqual([stream.status, stream.notRun], ["unimplemented", true]);
+    const exchange = link.open(head());
+    assert.equal((await failure(exchange.send(utf8("1"))!)).status, "unimplemented");
+    assert.equal((await failure(exchange.messages[Symbol.asyncIterator]().next())).status, "unimplemented");
+    for (const promise of [exchange.header, exchange.trailer, exchange.streaming]) {
+      assert.equal((await failure(promise)).status, "unimplemented");
+    }
+    exchange.end();
+    exchange.cancel();
+    assert.equal(requests.length, 0);
+  });
+
+  test("ends at the deadline, when it is canceled, and with the link", async () => {
+    const { link, clock } = await calling(() => new Promise(() => {}));
+    const late = unary(link, { timeout: 100 });
+    await clock.advance(110);
+    assert.equal((await failure(late.answer)).status, "deadline_exceeded");
+    const canceled = unary(link);
+    canceled.handle.cancel(new MuonError("canceled", "enough"));
+    canceled.handle.cancel(new MuonError("canceled", "twice"));
+    assert.equal((await failure(canceled.answer)).detail, "enough");
+    assert.equal(link.inflight, 0);
+    const closed = unary(link);
+    await link[Symbol.asyncDispose]();
+    await link[Symbol.asyncDispose]();
+    const error = await failure(closed.answer);
+    assert.deepEqual([error.status, error.notRun], ["unavailable", false]);
+    assert.equal(await link.closed, undefined);
+    const after = await failure(unary(link).answer);
+    assert.deepEqual([after.status, after.notRun], ["unavailable", true]);
+    assert.equal((await failure(link.open(head()).trailer)).notRun, true);
+  });
+
+  test("drains: no new call, and closed when the last is over", async () => {
+    const { promise, resolve } = Promise.withResolvers<Response>();
+    const { link } = await calling(() => promise);
+    const call = unary(link);
+    await link.drain(AbortSignal.abort());
+    const drained = link.drain();
+    assert.equal(link.accepting, false);
+    assert.equal((await failure(unary(link).answer)).notRun, true);
+    resolve(ok("[]"));
+    assert.equal((await call.answer).body, "[]");
+    await drained;
+    assert.equal(await link.closed, undefined);
+  });
+
+  test("gives a link up at whose address nobody answers, with calls that did not run", async () => {
+    const transport = createMucpTransport({ system: { clock: new VirtualClock(), entropy } });
+    // By this runtime's own fetch, to a port that was somebody's just now.
+    const server = createServer().listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const { port } = server.address() as AddressInfo;
+    await new Promise((resolve) => server.close(resolve));
+    const link = await transport.dial({ ...NODE, address: `127.0.0.1:${port}` });
+    const error = await failure(unary(link).answer);
+    assert.deepEqual([error.status, error.notRun], ["unavailable", true]);
+    assert.match(error.detail, /^cannot connect: /);
+    assert.equal(link.accepting, false);
+    assert.equal(await link.closed, error);
+    await assert.rejects(transport.dial(NODE, { signal: AbortSignal.abort(new Error("stop")) }), /stop/);
+  });
+});
