@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { createService, MuonError, type ServiceDefinition, type ServiceOptions } from "../../mod.ts";
+import { sleep } from "../clock.ts";
 import { jsonLogger } from "../log.ts";
 import { createMemoryRegistry, MemoryRegistryStore } from "../registry/memory.ts";
 import type { Registry } from "../registry/registry.ts";
@@ -248,7 +249,14 @@ describe("a stop", () => {
 
   test("waits for calls until stopTimeout, and no longer", async () => {
     const made = world();
-    const { service: one, entered } = service(made, { stopTimeout: 3_000 });
+    let closed = false;
+    const { service: one, entered } = service(made, {
+      stopTimeout: 3_000,
+      afterStop: async () => {
+        await sleep(made.clock, 500);
+        closed = true;
+      },
+    });
     await one.start();
     const call = one.call("greeter", "Greeter.Hang", undefined, { timeout: 60_000 });
     const failed = assert.rejects(Promise.resolve(call), MuonError);
@@ -258,8 +266,11 @@ describe("a stop", () => {
     await made.clock.advance(2_900);
     assert.equal(over, false, "a call is under way");
     await made.clock.advance(200);
-    await stopping;
     await failed;
+    assert.equal(over, false, "what closes the database has time of its own");
+    await made.clock.advance(500);
+    await stopping;
+    assert.equal(closed, true);
     assert.ok(
       made.lines.some(({ message }) => /stopped before everything was finished/.test(String(message))),
     );

@@ -349,14 +349,16 @@ export class ServiceCore implements Service {
     const stopTimeout = options.stopTimeout ?? SERVICE_DEFAULTS.stopTimeout;
     const phases = new Phases({ clock: system.clock, log });
     const errors: unknown[] = [];
-    using deadline = deadlineIn(system.clock, stopTimeout);
-    const hooks = (which: "beforeStop" | "afterStop") =>
+    const hooks = (which: "beforeStop" | "afterStop", deadline: Deadline) =>
       phases.do(which, () => this.#stopHooks(which, { options, deadline, errors }));
 
-    await hooks("beforeStop");
+    using deadline = deadlineIn(system.clock, stopTimeout);
+    await hooks("beforeStop", deadline);
     errors.push(...await parts.stop(deadline.signal));
     this.#state = "stopped";
-    await hooks("afterStop");
+    // Calls that took all the time must not take it from what closes the database.
+    using last = deadlineIn(system.clock, stopTimeout);
+    await hooks("afterStop", last);
     if (deadline.signal.aborted) {
       log.warn("stopped before everything was finished", { after: `${stopTimeout} ms` });
     }
@@ -371,7 +373,7 @@ export class ServiceCore implements Service {
     for (const hook of listOf(options[which])) await hook(this);
   }
 
-  /** Does hooks of a stop: it goes on whatever they do, and waits for none of them longer than it may take in all. */
+  /** Does hooks of a stop: it goes on whatever they do, and waits for them no longer than until the deadline. */
   async #stopHooks(
     which: "beforeStop" | "afterStop",
     { options, deadline, errors }: {
