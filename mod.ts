@@ -168,6 +168,12 @@ export {
   SILENT,
 } from "./runtime/log.ts";
 
+// Which node serves a call.
+export { byAddress, byEndpoint, byLabel, byVersion } from "./runtime/selector/filters.ts";
+export { byLabelWeight, byOwnWeight } from "./runtime/selector/weights.ts";
+export { formatDecision } from "./runtime/selector/decision.ts";
+export type { Decision } from "./runtime/selector/selector.ts";
+
 // For those who bring an implementation of their own, or test one.
 export type {
   Broker,
@@ -186,6 +192,7 @@ export type {
   PickContext,
   Selector,
   Strategy,
+  Weight,
 } from "./runtime/selector/selector.ts";
 export type { Registry, RegistryEvent, WatchOptions } from "./runtime/registry/registry.ts";
 export {

@@ -181,7 +181,14 @@ function assemble(
 
   const registry = choose("registry", options.registry ?? "file", REGISTRIES, making);
   const strategy = choose("selector", options.selector ?? "random", STRATEGIES, making);
-  const selector = createSelector({ system, registry, strategy, log, filters: options.filters ?? [] });
+  const selector = createSelector({
+    system,
+    registry,
+    strategy,
+    log,
+    filters: options.filters ?? [],
+    weights: options.weights ?? [],
+  });
   const transports = transportsOf(options.transport ?? "ws", making);
 
   const chosen = options.broker ?? "http";

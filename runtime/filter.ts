@@ -30,6 +30,10 @@ export interface PickContext {
   readonly filters: readonly Filter[];
   /** Ids of the nodes that this call has tried: they are taken again only if no other is left. */
   readonly tried: readonly string[];
+  /** Weights of this call, beside the selector's own. @default {[]} */
+  readonly weights?: readonly Weight[] | undefined;
+  /** Told how the node was picked. @default {nobody: no decision record is made} */
+  readonly explain?: ((decision: Decision) => void) | undefined;
 }
 
 /**
@@ -45,4 +49,47 @@ export interface Filter {
   readonly name: string;
   /** Whether the candidate may serve the call. */
   keep(candidate: Candidate, call: PickContext): boolean;
+}
+
+/**
+ * Says how much of the calls a node gets, beside the others: with weights 3 and 1, three calls of four.
+ *
+ * @example
+ * ```ts
+ * const near: Weight = { name: "near", of: ({ node }) => node.metadata.zone === "eu-1" ? 9 : 1 };
+ * ```
+ */
+export interface Weight {
+  /** Name, for the decision record of a pick. */
+  readonly name: string;
+  /** Its share; 0: only while no node with more is there. */
+  of(candidate: Candidate, call: PickContext): number;
+}
+
+/** How a node was picked, or why none was: who was known, who was left out by what, who won. */
+export interface Decision {
+  /** Service that was called. */
+  readonly service: string;
+  /** Endpoint that was called. */
+  readonly endpoint: string;
+  /** Name of the registry that told of the nodes. */
+  readonly registry: string;
+  /** Name of the strategy that chose. */
+  readonly strategy: string;
+  /** Id of the node that was picked; `undefined`: none. */
+  readonly picked: string | undefined;
+  /** How many nodes of the service were known. */
+  readonly known: number;
+  /** The first 16 of them. */
+  readonly nodes: readonly {
+    readonly id: string;
+    readonly address: string;
+    readonly version: string;
+    /** Filter that left it out; or `endpoint`, `ejected` or `tried`, where others were preferred to it; empty: none did. */
+    readonly leftOutBy: string;
+  }[];
+  /** Names of services that the registry knew, where nobody of this name was known; at most 8. */
+  readonly services: readonly string[];
+  /** For how long the registry has been away, in ms; 0: it is there. */
+  readonly registryAway: number;
 }

@@ -6,7 +6,7 @@
  * | 7 | `examples/`, `tests/`, `bench/`, `docs/`, `tools/`, every `*_test.ts`: what stands beside the project |
  * | 6 | `toolkit/` |
  * | 5 | `os/` |
- * | 4 | `mod.ts`, `preset.ts`, `edge.ts`: the entry files |
+ * | 4 | `mod.ts`, `preset.ts`, `edge.ts`, `testing.ts`: the entry files |
  * | 3 | `decorators/` |
  * | 2 | `runtime/service`, `runtime/server`, `runtime/client` |
  * | 1 | `runtime/registry`, `selector`, `transport`, `broker`, `codec`: the concepts |
@@ -26,7 +26,7 @@ export interface Place {
 
 const CONCEPTS = new Set(["registry", "selector", "transport", "broker", "codec"]);
 const COMPOSITION = new Set(["service", "server", "client"]);
-const ENTRIES = new Set(["mod.ts", "preset.ts", "edge.ts"]);
+const ENTRIES = new Set(["mod.ts", "preset.ts", "edge.ts", "testing.ts"]);
 const BESIDE = new Set(["examples", "tests", "bench", "docs", "tools"]);
 const TOP = 7;
 

@@ -248,9 +248,13 @@ export class ClientCall extends WheelTimer implements Invocation, ReplySink, Cal
     const { options, target } = this.#plan;
     const { pick } = target;
     this.#at(this.#core.selector.pick(
-      options?.filters === undefined && this.#tried === undefined
-        ? pick
-        : { ...pick, filters: options?.filters ?? pick.filters, tried: this.#tried ?? pick.tried },
+      options === undefined && this.#tried === undefined ? pick : {
+        ...pick,
+        filters: options?.filters ?? pick.filters,
+        tried: this.#tried ?? pick.tried,
+        weights: options?.weights,
+        explain: options?.explain,
+      },
     ));
   }
 

@@ -153,6 +153,8 @@ const OPTIONS: readonly string[] = [
   "retries",
   "address",
   "filters",
+  "weights",
+  "explain",
   "contentType",
   "transport",
 ];

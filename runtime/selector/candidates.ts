@@ -185,6 +185,19 @@ export class CandidateGroup {
   }
 }
 
+/** Why a node was not among those that a strategy chose from: a filter's name, or what others were preferred for. */
+export function leftOutBy(
+  state: Candidate,
+  call: PickContext,
+  how: { readonly filters: readonly Filter[]; readonly from: readonly Candidate[]; readonly now: number },
+): string {
+  const filter = [...how.filters, ...call.filters].find((one) => !one.keep(state, call));
+  if (filter !== undefined) return filter.name;
+  if (how.from.includes(state)) return "";
+  if (!state.service.endpoints.some(({ name }) => name === call.endpoint)) return "endpoint";
+  return state.ejectedUntil > how.now ? "ejected" : "tried";
+}
+
 function prefer(from: readonly NodeState[], is: (state: NodeState) => boolean): readonly NodeState[] {
   const preferred = from.filter(is);
   return preferred.length > 0 ? preferred : from;

@@ -1,37 +1,14 @@
 /**
- * Why no node was picked: for people in the error's detail, for programs in its details.
+ * How a node was picked, or why none was: for people in words, for programs as a {@link Decision}.
  *
  * @module
  */
 
 import { MuonError } from "../errors.ts";
-import type { Candidate, Filter, PickContext } from "./selector.ts";
+import type { Candidate, Decision, Filter, PickContext } from "./selector.ts";
 
 /** Type of the error's detail that carries a {@link Decision}. */
 export const DECISION = "muon.Decision";
-
-/** How a pick went that found no node. */
-export interface Decision {
-  /** Service that was called. */
-  readonly service: string;
-  /** Endpoint that was called. */
-  readonly endpoint: string;
-  /** Name of the registry that was asked. */
-  readonly registry: string;
-  /** How many nodes of the service were known. */
-  readonly known: number;
-  /** The first 16 of them, and which filter left each out. */
-  readonly nodes: readonly {
-    readonly id: string;
-    readonly address: string;
-    readonly version: string;
-    readonly leftOutBy: string;
-  }[];
-  /** Names of services that the registry knew, where nobody of this name was known; at most 8. */
-  readonly services: readonly string[];
-  /** For how long the registry has been away, in ms; 0: it is there. */
-  readonly registryAway: number;
-}
 
 /** What the refusal of a pick says about the registry. */
 export interface RegistryState {
@@ -41,6 +18,8 @@ export interface RegistryState {
   readonly away: number;
   /** Names of the services it was last seen to know; `undefined`: nobody asked. */
   readonly services: readonly string[] | undefined;
+  /** Name of the strategy that chooses among its nodes. */
+  readonly strategy: string;
 }
 
 const NODES_SHOWN = 16;
@@ -65,6 +44,8 @@ export function nobodyKnown(call: PickContext, registry: RegistryState): MuonErr
       service,
       endpoint,
       registry: registry.name,
+      strategy: registry.strategy,
+      picked: undefined,
       known: 0,
       nodes: [],
       services: (names ?? []).slice(0, SERVICES_SHOWN),
@@ -103,12 +84,67 @@ export function noneFits(
       service,
       endpoint,
       registry: registry.name,
+      strategy: registry.strategy,
+      picked: undefined,
       known: candidates.length,
       nodes: nodes.slice(0, NODES_SHOWN),
       services: [],
       registryAway: registry.away,
     },
   );
+}
+
+/** How a pick went that found a node. */
+export function decided(
+  call: PickContext,
+  picked: Candidate,
+  how: {
+    readonly candidates: readonly Candidate[];
+    readonly leftOut: (candidate: Candidate) => string;
+    readonly registry: RegistryState;
+  },
+): Decision {
+  const { candidates, leftOut, registry } = how;
+  return {
+    service: call.service,
+    endpoint: call.endpoint,
+    registry: registry.name,
+    strategy: registry.strategy,
+    picked: picked.node.id,
+    known: candidates.length,
+    nodes: candidates.slice(0, NODES_SHOWN).map((candidate) => ({
+      id: candidate.node.id,
+      address: candidate.node.address,
+      version: candidate.service.version,
+      leftOutBy: leftOut(candidate),
+    })),
+    services: [],
+    registryAway: registry.away,
+  };
+}
+
+/**
+ * A decision record for people, a line a node.
+ *
+ * @example
+ * ```ts
+ * await greeter.hello({ name: "John" }, { explain: (decision) => console.log(formatDecision(decision)) });
+ * ```
+ */
+export function formatDecision(decision: Decision): string {
+  const { service, endpoint, registry, strategy, picked, known, nodes, services } = decision;
+  const lines = [
+    `${service} ${endpoint}: ${known} ${known === 1 ? "node" : "nodes"} known to the ${registry} registry` +
+    awayText({ away: decision.registryAway }) +
+    `, ${picked === undefined ? "none fits" : `picked by ${strategy}`}`,
+  ];
+  for (const { id, address, version, leftOutBy } of nodes) {
+    const fate = id === picked ? "picked" : leftOutBy === "" ? "might have been" : `left out: ${leftOutBy}`;
+    lines.push(`  ${id} at ${address}, version ${version}: ${fate}`);
+  }
+  if (known > nodes.length) lines.push(`  and ${known - nodes.length} more`);
+  if (services.length > 0) lines.push(`  the registry knows ${services.join(", ")}`);
+  return lines.join("\n");
 }
 
 function refusal(status: "not_found" | "unavailable", detail: string, decision: Decision): MuonError {
@@ -120,7 +156,7 @@ function refusal(status: "not_found" | "unavailable", detail: string, decision: 
   });
 }
 
-function awayText({ away }: RegistryState): string {
+function awayText({ away }: { readonly away: number }): string {
   return away === 0 ? "" : ` (away for ${Math.round(away)} ms)`;
 }
 

@@ -9,8 +9,8 @@ import { MuonError } from "../errors.ts";
 import { type Logger, SILENT } from "../log.ts";
 import type { System } from "../platform.ts";
 import type { Registry } from "../registry/registry.ts";
-import { NodeState } from "./candidates.ts";
-import { nobodyKnown, noneFits, type RegistryState } from "./decision.ts";
+import { leftOutBy, NodeState } from "./candidates.ts";
+import { decided, nobodyKnown, noneFits, type RegistryState } from "./decision.ts";
 import type {
   Candidate,
   Filter,
@@ -19,9 +19,11 @@ import type {
   PickContext,
   Selector,
   Strategy,
+  Weight,
 } from "./selector.ts";
 import { ServiceWatch } from "./service_watch.ts";
 import { createStrategy } from "./strategies.ts";
+import { drawByWeight } from "./weights.ts";
 
 /** For how long the names of the services that exist may be repeated in errors, in ms. */
 const NAMES_FRESH = 5_000;
@@ -36,6 +38,8 @@ export interface SelectorOptions {
   readonly strategy?: string | Strategy;
   /** Filters for every call, ahead of the call's own. @default {[]} */
   readonly filters?: readonly Filter[];
+  /** Weights for every call, beside the call's own. @default {[]} */
+  readonly weights?: readonly Weight[];
   /** Time without a call after which a service is no longer watched, in ms. @default {300_000} */
   readonly idle?: number;
   /** Told when the registry goes away and comes back. @default {nobody} */
@@ -66,6 +70,7 @@ class RegistrySelector implements Selector {
   readonly #options: SelectorOptions;
   readonly #strategy: Strategy;
   readonly #filters: readonly Filter[];
+  readonly #weights: readonly Weight[];
   readonly #log: Logger;
   readonly #idle: number;
   readonly #watches = new Map<string, ServiceWatch>();
@@ -80,6 +85,7 @@ class RegistrySelector implements Selector {
     this.#options = options;
     this.#strategy = typeof strategy === "string" ? createStrategy(strategy, system.random) : strategy;
     this.#filters = options.filters ?? [];
+    this.#weights = options.weights ?? [];
     this.#log = options.log ?? SILENT;
     this.#idle = options.idle ?? 300_000;
     if (!(this.#idle > 0 && Number.isFinite(this.#idle))) {
@@ -110,7 +116,9 @@ class RegistrySelector implements Selector {
     watch.used = true;
     const from = watch.nodes.eligible(call, this.#filters);
     if (from.length === 0) throw noneFits(call, this.#filters, watch.nodes.all, this.#registryState(watch));
-    const candidate: Candidate | undefined = from.length === 1 ? from[0] : this.#strategy.pick(from, call);
+    const candidate: Candidate | undefined = from.length === 1
+      ? from[0]
+      : this.#strategy.pick(this.#weighed(from, call), call);
     if (!(candidate instanceof NodeState)) {
       throw new MuonError(
         "internal",
@@ -118,7 +126,27 @@ class RegistrySelector implements Selector {
         { id: "muon.selector", where: { service: call.service, endpoint: call.endpoint }, notRun: true },
       );
     }
+    if (call.explain !== undefined) this.#explain(call, candidate, { watch, from });
     return new NodePick(candidate);
+  }
+
+  #weighed(from: readonly NodeState[], call: PickContext): readonly NodeState[] {
+    const own = call.weights ?? [];
+    if (own.length === 0 && this.#weights.length === 0) return from;
+    return drawByWeight(from, [...this.#weights, ...own], { call, random: this.#options.system.random });
+  }
+
+  #explain(
+    call: PickContext,
+    picked: Candidate,
+    { watch, from }: { readonly watch: ServiceWatch; readonly from: readonly NodeState[] },
+  ): void {
+    const how = { filters: this.#filters, from, now: this.#options.system.clock.now() };
+    call.explain!(decided(call, picked, {
+      candidates: watch.nodes.all,
+      leftOut: (candidate) => leftOutBy(candidate, call, how),
+      registry: this.#registryState(watch),
+    }));
   }
 
   candidates(service: string): readonly Candidate[] {
@@ -185,7 +213,12 @@ class RegistrySelector implements Selector {
   #registryState(watch: ServiceWatch | undefined): RegistryState {
     const { registry, system: { clock } } = this.#options;
     const fresh = clock.now() - this.#namesAt < NAMES_FRESH;
-    return { name: registry.name, away: watch?.away ?? 0, services: fresh ? this.#names : undefined };
+    return {
+      name: registry.name,
+      away: watch?.away ?? 0,
+      services: fresh ? this.#names : undefined,
+      strategy: this.name,
+    };
   }
 
   #scheduleSweep(): void {

@@ -9,9 +9,12 @@ import { seeded } from "../random.ts";
 import { createMemoryRegistry } from "../registry/memory.ts";
 import type { RegistryEvent } from "../registry/registry.ts";
 import { VirtualClock } from "../virtual_clock.ts";
-import { DECISION, type Decision } from "./decision.ts";
+import { DECISION, formatDecision } from "./decision.ts";
 import { createSelector, type SelectorOptions } from "./registry_selector.ts";
+import type { Decision } from "./selector.ts";
+import { byVersion } from "./filters.ts";
 import { STRATEGY_NAMES } from "./strategies.ts";
+import { byLabelWeight, byOwnWeight } from "./weights.ts";
 
 for (const strategy of STRATEGY_NAMES) {
   testSelector({ name: `registry, ${strategy}`, create: (parts) => createSelector({ ...parts, strategy }) });
@@ -230,4 +233,72 @@ test("options that make no sense are refused", () => {
   const registry = createMemoryRegistry({ system });
   assert.throws(() => createSelector({ registry, system, strategy: "best" }), TypeError);
   assert.throws(() => createSelector({ registry, system, idle: 0 }), RangeError);
+});
+
+test("a pick says who was known, who was left out by what, and who won", async () => {
+  const { registry, selector } = scripted({ filters: [byVersion("1")] });
+  const ready = selector.ready("greeter");
+  const both = [...record("1", "a").nodes, ...record("1", "b").nodes];
+  registry.last.push(sync(record("1", "a", { nodes: both }), record("2", "c")));
+  await ready;
+  let decision: Decision | undefined;
+  selector.pick({ ...pickContext("greeter"), tried: ["a"], explain: (made) => decision = made }).done({
+    duration: 1,
+  });
+  assert.equal(decision!.picked, "b");
+  assert.deepEqual(decision!.nodes.map(({ id, leftOutBy }) => [id, leftOutBy]), [
+    ["a", "tried"],
+    ["b", ""],
+    ["c", "version=1"],
+  ]);
+  assert.match(
+    formatDecision(decision!),
+    /3 nodes known to the .* registry, picked by random\n {2}a .*: left out: tried\n {2}b .*: picked\n {2}c .*: left out: version=1/,
+  );
+  await selector[Symbol.asyncDispose]();
+});
+
+for (const strategy of STRATEGY_NAMES) {
+  test(`weights divide the calls under ${strategy}`, async () => {
+    const { registry, selector } = scripted({ strategy, weights: [byOwnWeight()] });
+    const ready = selector.ready("greeter");
+    const weighed = (id: string, weight: string) => {
+      const one = record("1", id);
+      return {
+        ...one,
+        nodes: one.nodes.map((node) => ({ ...node, metadata: { ...node.metadata, weight } })),
+      };
+    };
+    const heavy = weighed("heavy", "3");
+    registry.last.push(sync({
+      ...heavy,
+      nodes: [...heavy.nodes, ...record("1", "light").nodes, ...weighed("spare", "0").nodes],
+    }));
+    await ready;
+    const counts: Record<string, number> = { heavy: 0, light: 0, spare: 0 };
+    for (let i = 0; i < 2_000; i++) {
+      const pick = selector.pick(pickContext("greeter"));
+      counts[pick.candidate.node.id]!++;
+      pick.done({ duration: 1 });
+    }
+    assert.ok(counts.heavy! > 1_400 && counts.heavy! < 1_600, `heavy got ${counts.heavy} of 2000`);
+    assert.equal(counts.spare, 0);
+    const only = selector.pick({ ...pickContext("greeter"), tried: ["heavy", "light"] });
+    assert.equal(only.candidate.node.id, "spare", "what weighs nothing serves when nobody else does");
+    only.done({ duration: 1 });
+    const own = selector.pick({
+      ...pickContext("greeter"),
+      weights: [{ name: "light", of: ({ node }) => node.id === "light" ? 1 : 0 }],
+    });
+    assert.equal(own.candidate.node.id, "light", "a call has weights of its own");
+    own.done({ duration: 1 });
+    await selector[Symbol.asyncDispose]();
+  });
+}
+
+test("a weight must be a number from 0", () => {
+  assert.throws(
+    () => byLabelWeight("zone", { "eu-1": -1 }),
+    /Weight of zone=eu-1 must be a number from 0: current value is -1/,
+  );
 });

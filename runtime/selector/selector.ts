@@ -7,7 +7,7 @@
 import type { Candidate, PickContext } from "../filter.ts";
 import type { MuonError } from "../errors.ts";
 
-export type { Candidate, Filter, PickContext } from "../filter.ts";
+export type { Candidate, Decision, Filter, PickContext, Weight } from "../filter.ts";
 
 /** How a call to a picked node ended. */
 export interface Outcome {

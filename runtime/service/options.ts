@@ -6,7 +6,7 @@
 
 import type { Broker } from "../broker/broker.ts";
 import type { MuonError } from "../errors.ts";
-import type { Filter } from "../filter.ts";
+import type { Filter, Weight } from "../filter.ts";
 import type { Interceptor } from "../interceptor.ts";
 import type { LogFormat, Logger, LogLevel } from "../log.ts";
 import type { System } from "../platform.ts";
@@ -54,6 +54,8 @@ export interface MeshOptions {
   readonly selector?: string | Strategy;
   /** Leave out nodes at every call. @default {[]} */
   readonly filters?: readonly Filter[];
+  /** How much of the calls nodes get, at every call. @default {[]} */
+  readonly weights?: readonly Weight[];
   /** Timeouts and retries. @default {CALL_POLICY} */
   readonly policy?: Partial<CallPolicy> | PolicyProvider;
   /** What is taken in. @default {LIMITS} */
