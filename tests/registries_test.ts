@@ -3,7 +3,11 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
+import { createSystem } from "../adapters/node/mod.ts";
+import { openNpmKv } from "../adapters/node/kv.ts";
+import { createKvRegistry } from "../runtime/registry/kv/kv.ts";
 import { binaryOf, ROOT, RUNTIMES } from "../tools/runtimes.ts";
+import { greeter } from "./conformance/registry.ts";
 import { type Spawned, spawnOn, spawnProgram } from "./processes.ts";
 
 const PROGRAM = "tests/fixtures/registrant.ts";
@@ -54,3 +58,29 @@ for (const [registry, kinds] of [["file", RUNTIMES], ["kv", [...RUNTIMES, "denok
     });
   });
 }
+
+test("a KV file that another process holds locked is waited for, and not without end", async () => {
+  const home = await mkdtemp(join(tmpdir(), "muon-registries-"));
+  const address = join(home, "registry.db");
+  const system = createSystem();
+  const open = (timeout: number) => createKvRegistry({ system, kv: openNpmKv, address, timeout });
+  {
+    await using patient = open(20_000);
+    await using hasty = open(300);
+    await using reader = open(20_000);
+    const nodes = async () =>
+      (await reader.getService("greeter")).flatMap(({ nodes }) => nodes.map(({ id }) => id));
+    await patient.register(greeter("1", "a"), { ttl: 60_000 });
+    assert.deepEqual(await nodes(), ["a"]);
+    await using locker = spawnOn("node", "tests/fixtures/locker.ts", { args: [address] });
+    locker.write("lock\n");
+    await locker.ready(/^lock done$/m);
+    const late = patient.register(greeter("1", "b"), { ttl: 60_000 });
+    await assert.rejects(hasty.register(greeter("1", "c"), { ttl: 60_000 }), /\[unavailable\].*registry\.db/);
+    assert.deepEqual(await nodes(), ["a"], "it can be read meanwhile");
+    locker.write("let go\n");
+    await late;
+    assert.ok((await nodes()).includes("b"));
+  }
+  await rm(home, { recursive: true });
+});

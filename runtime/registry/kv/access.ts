@@ -96,7 +96,8 @@ export class KvAccess {
   async #within<T>(ms: number, work: Promise<T>): Promise<T> {
     const { promise, reject } = Promise.withResolvers<never>();
     const timer = this.#options.system.clock.after(Math.max(0, ms), () => {
-      reject(this.#error("unavailable", `has not answered within ${this.#options.timeout} ms`));
+      const why = "another process may hold it locked, or it cannot be reached";
+      reject(this.#error("unavailable", `has not answered within ${this.#options.timeout} ms: ${why}`));
     });
     try {
       return await Promise.race([work, promise]);
@@ -110,7 +111,9 @@ export class KvAccess {
     if (cause instanceof MuonError) return cause;
     const { address, timeout } = this.#options;
     // Behind the first line, the npm package tells where in its machine code it was.
-    const message = messageOf(cause).split("\n", 1)[0]!;
+    let message = messageOf(cause).split("\n", 1)[0]!;
+    // Node's fetch says why one level down.
+    if (cause instanceof Error && cause.cause instanceof Error) message += `: ${cause.cause.message}`;
     if (isLocked(cause)) {
       return this.#error(
         "unavailable",
