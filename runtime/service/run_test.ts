@@ -1,0 +1,183 @@
+/** What `run` does with a command line and with signals, on a machine in memory. */
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { registryThat, service, within, type World, world } from "../../tests/support/service_world.ts";
+import { createService, type ServiceOptions } from "../../mod.ts";
+
+describe("run", () => {
+  /** Runs until it says that it runs. */
+  async function running(made: World, options: ServiceOptions = {}) {
+    const started = Promise.withResolvers<void>();
+    const given = service(made, { ...options, afterStart: () => started.resolve() });
+    const run = given.service.run();
+    run.catch(started.reject);
+    await started.promise;
+    await made.clock.advance(0);
+    return { ...given, run };
+  }
+
+  test("greets people, and ends at the first signal", async () => {
+    for (const signal of ["SIGINT", "SIGTERM"] as const) {
+      const made = world();
+      const { run } = await running(made);
+      const { platform } = made.system;
+      assert.match(platform.stderr, /^muon: greeter 1\.0\.0\n {2}address {3}127\.0\.0\.1:8080 \(muon\.v1/m);
+      platform.raise(signal);
+      await within(made.clock, run);
+      assert.equal(platform.exitCode, undefined, "it ends by itself");
+      assert.equal(platform.raise(signal), 0, "and listens to signals no more");
+      assert.deepEqual(await made.registry.listServices(), []);
+    }
+  });
+
+  test("ends at once at the second signal", async () => {
+    const made = world();
+    const { run, service: one, entered, release } = await running(made);
+    const call = one.call("greeter", "Greeter.Hang", undefined, { timeout: 60_000 });
+    await entered;
+    made.system.platform.raise("SIGTERM");
+    await made.clock.advance(50);
+    assert.equal(made.system.platform.exitCode, undefined);
+    made.system.platform.raise("SIGINT");
+    assert.equal(made.system.platform.exitCode, 130);
+    release();
+    await call;
+    await within(made.clock, run);
+  });
+
+  test("that is told to end while it starts ends without an error", async () => {
+    const made = world();
+    const asked = Promise.withResolvers<void>();
+    const registry = registryThat(made.registry, {
+      register: () => {
+        asked.resolve();
+        return new Promise(() => {});
+      },
+    });
+    const run = service(made, { registry, stopTimeout: 1_000 }).service.run();
+    await asked.promise;
+    made.system.platform.raise("SIGTERM");
+    await within(made.clock, run);
+    assert.equal(await made.listens(), false);
+    assert.equal(made.system.platform.exitCode, undefined);
+  });
+
+  test("ends when the service is stopped from within", async () => {
+    const made = world();
+    const { run, service: one } = await running(made);
+    one.stop();
+    await within(made.clock, run);
+  });
+
+  test("throws what a start or a stop throws", async () => {
+    const made = world();
+    await using _other = await made.system.platform.serve({ port: 8080 });
+    await assert.rejects(service(made).service.run(), /in use/);
+
+    const other = world();
+    const { run } = await running(other, { beforeStop: () => Promise.reject(new Error("not saved")) });
+    other.system.platform.raise("SIGTERM");
+    await assert.rejects(within(other.clock, run), /not saved/);
+  });
+
+  test("reads flags, over the environment and code", async () => {
+    const made = world({
+      args: ["--server_name=hi", "--server-address", ":9090"],
+      env: { MICRO_SERVER_ADDRESS: ":1" },
+    });
+    const { run, service: one } = await running(made);
+    assert.equal(one.address, "127.0.0.1:9090");
+    assert.deepEqual((await made.registry.listServices()).map(({ name }) => name), ["hi"]);
+    made.system.platform.raise("SIGTERM");
+    await within(made.clock, run);
+  });
+
+  test("ends with 2 at a wrong flag, and with help when asked", async () => {
+    const wrong = world({ args: ["--registy=x"] });
+    await service(wrong).service.run();
+    assert.equal(wrong.system.platform.exitCode, 2);
+    assert.match(wrong.system.platform.stderr, /^Unknown flag --registy; did you mean "--registry"/);
+
+    const help = world({ args: ["--help"] });
+    await service(help).service.run();
+    assert.equal(help.system.platform.exitCode, 0);
+    assert.match(help.system.platform.stdout, /--registry TEXT +Registry: file, /);
+    assert.equal(help.system.platform.stderr, "");
+  });
+
+  test("says which flags have no effect", async () => {
+    const made = world({ args: ["--client_pool_size=5"] });
+    const { run } = await running(made);
+    assert.ok(made.lines.some(({ message }) => /--client_pool_size has no effect/.test(String(message))));
+    made.system.platform.raise("SIGTERM");
+    await within(made.clock, run);
+  });
+});
+
+describe("an action", () => {
+  const flags = { run_client: { type: "boolean", help: "Launch the client" } } as const;
+
+  test("may do something else than serve, as the flags say", async () => {
+    const server = world();
+    const { service: served } = service(server);
+    await served.start();
+    const { network } = server.system.platform;
+    const said: unknown[] = [];
+    const client = world({ args: ["--run_client", "John"], network, clock: server.clock });
+    const one = createService({
+      ...client.options,
+      registry: server.registry,
+      flags,
+      action: async ({ run_client }, { args, connect }) => {
+        if (!run_client) return;
+        await using mesh = await connect();
+        said.push(args, await mesh.call("greeter", "Greeter.Hello"));
+        return false;
+      },
+    });
+    await one.run();
+    assert.deepEqual(said, [["John"], "hi"]);
+    await within(server.clock, served.stop());
+  });
+
+  test("has its flags typed", () => {
+    createService({
+      flags: {
+        loud: { type: "boolean", help: "x" },
+        wait: { type: "duration", help: "x", default: 5 },
+        word: { type: "string", help: "x" },
+      },
+      action: ({ loud, wait, word, ...rest }) => {
+        const known: [boolean, number, string | undefined] = [loud, wait, word];
+        // @ts-expect-error: it may be undefined, since it has no default
+        const text: string = word;
+        // @ts-expect-error: there is no such flag
+        return [known, text, rest.quiet].length > 3;
+      },
+    });
+  });
+
+  test("goes before the service, and what it throws is thrown", async () => {
+    const made = world();
+    const started = Promise.withResolvers<void>();
+    const order: unknown[] = [];
+    const one = createService({
+      ...made.options,
+      name: "quiet",
+      flags,
+      action: async ({ run_client }, context) => {
+        order.push(run_client, await made.listens(), context.service === one);
+      },
+      afterStart: () => started.resolve(),
+    });
+    const run = one.run();
+    await started.promise;
+    assert.deepEqual(order, [false, false, true]);
+    await made.clock.advance(0);
+    made.system.platform.raise("SIGTERM");
+    await within(made.clock, run);
+
+    const failing = createService({ ...world().options, action: () => Promise.reject(new Error("no")) });
+    await assert.rejects(failing.run(), /no/);
+  });
+});
