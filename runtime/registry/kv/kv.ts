@@ -60,6 +60,7 @@ export interface KvRegistryOptions {
  * Disposing it ends its watches and leaves what it registered to expire: deregister first.
  *
  * @throws {RangeError} If `poll` or `timeout` is not above 0 and finite.
+ * @throws {TypeError} If no address is given where the runtime has no files.
  *
  * @example
  * ```ts
@@ -193,8 +194,11 @@ function placeOf(
   log: Logger,
 ): { readonly address: string; readonly prepare?: () => Promise<unknown> } {
   const { files, uid, runtimeDirectory } = platform;
-  if (address !== undefined || typeof kv !== "function" || files === undefined) {
-    return { address: address ?? "(given)" };
+  if (address !== undefined || typeof kv !== "function") return { address: address ?? "(given)" };
+  if (files === undefined) {
+    throw new TypeError(
+      `The kv registry wants an address here: ${platform.runtime} has no files, so give the URL of a remote KV`,
+    );
   }
   const path = `${runtimeDirectory}/muon/kv`;
   const above = [runtimeDirectory, `${runtimeDirectory}/muon`];

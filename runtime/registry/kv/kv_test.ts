@@ -205,6 +205,7 @@ describe("the kv registry's store", () => {
     const { kv, open } = machine();
     let there = false;
     await using registry = open({
+      address: "registry.db",
       kv: () => there ? Promise.resolve(kv) : Promise.reject(new TypeError("connection refused")),
     });
     await assert.rejects(
@@ -380,7 +381,7 @@ describe("a file that is no sound KV file says so, and what to do", () => {
 test("a package that is not there is an error that names it and how to install it", async () => {
   const { open } = machine();
   const load = () => Promise.reject(new Error("Cannot find package '@deno/kv'\n at somewhere"));
-  await using registry = open({ kv: (address) => openNpmKv(address, load) });
+  await using registry = open({ address: "registry.db", kv: (address) => openNpmKv(address, load) });
   await assert.rejects(
     registry.getService("greeter"),
     saying(
@@ -396,4 +397,5 @@ test("options that make no sense are refused at once", () => {
     assert.throws(() => open({ poll: value }), RangeError);
     assert.throws(() => open({ timeout: value }), RangeError);
   }
+  assert.throws(() => open({ kv: openNpmKv }), /wants an address here: virtual has no files/);
 });
