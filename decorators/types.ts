@@ -5,6 +5,7 @@
  * @module
  */
 
+import type { Verdict } from "../runtime/broker/broker.ts";
 import type { Context } from "../runtime/context.ts";
 import type { Kind } from "../runtime/definition.ts";
 import type { AnySchema, StandardSchemaV1 } from "../runtime/schema.ts";
@@ -142,8 +143,8 @@ export interface MethodDecoratorOf<I, O, K extends Kind | undefined = undefined>
   ): void;
 }
 
-/** A method that takes events of type `E`. */
-export type Subscriber<E> = (event: E, ctx: Context) => void | Promise<void>;
+/** A method that takes events of type `E`; it may say what becomes of one: `{ retry }`, `{ deadLetter }`. */
+export type Subscriber<E> = (event: E, ctx: Context) => Verdict | Promise<Verdict>;
 
 /** A decorator for methods that take events of type `E`, in both dialects. */
 export interface SubscribeDecoratorOf<E> {
