@@ -16,6 +16,9 @@ import {
   type Where,
 } from "../../errors.ts";
 
+/** Largest body of an error that is read, in bytes. */
+export const MAX_ERROR = 1_048_576;
+
 const HTTP: Partial<Record<Status, number>> = {
   canceled: 499,
   invalid_argument: 400,

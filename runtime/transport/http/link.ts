@@ -11,7 +11,7 @@ import { Metadata } from "../../metadata.ts";
 import type { Limits } from "../../policy.ts";
 import { Later } from "../muon/later.ts";
 import type { CallHandle, CallHead, Exchange, Link, ReplySink } from "../transport.ts";
-import { errorOfBody } from "./errors.ts";
+import { errorOfBody, MAX_ERROR } from "./errors.ts";
 import { envelopedType, writeMetadata } from "./headers.ts";
 import { HttpExchange, type Outbound, UnaryCall } from "./outbound.ts";
 import { pathOf } from "./paths.ts";
@@ -30,8 +30,6 @@ export interface HttpLinkContext {
   readonly resends: boolean;
 }
 
-/** Largest body of an error that is read, in bytes. */
-const MAX_ERROR = 1_048_576;
 /** Any path of the protocol will do for a first question. */
 const GREETING = pathOf({ service: "muon", endpoint: "Link.Open" });
 

@@ -12,12 +12,10 @@ import { Later, rejected } from "../muon/later.ts";
 import type { CallHandle, CallHead, Exchange, ReplySink } from "../transport.ts";
 import { readBody } from "./body.ts";
 import { END, EnvelopeReader, EnvelopeWriter, NOTHING } from "./envelope.ts";
-import { errorOf, errorOfBody } from "./errors.ts";
+import { errorOf, errorOfBody, MAX_ERROR } from "./errors.ts";
 import { answerMetadata, envelopedType, mediaType, trailerOf } from "./headers.ts";
 import type { HttpLink } from "./link.ts";
 
-/** Largest body of an error that is read, in bytes. */
-const MAX_ERROR = 1_048_576;
 const LONGEST = 2 ** 31 - 1;
 
 /** A call that this end made. */
@@ -151,7 +149,7 @@ export class HttpExchange extends Outbound implements Exchange {
   readonly #header = new Later<Metadata>();
   readonly #trailer = new Later<Metadata>();
   readonly #streaming = new Later<boolean>();
-  /** Gives the reader of the answers once there are some. */
+  /** What the answers are read from, once there are some. */
   readonly #answer = new Later<Answers>();
   #writer: EnvelopeWriter | undefined;
   #ended = false;
@@ -215,6 +213,7 @@ export class HttpExchange extends Outbound implements Exchange {
     return rejected(this.#error);
   }
 
+  /** Connect has no place for metadata behind a caller's last item, and no handler is shown any. */
   end(): void {
     if (this.#ended || this.over) return;
     this.#ended = true;
@@ -296,7 +295,10 @@ export class HttpExchange extends Outbound implements Exchange {
         if (answers.trailer === undefined) throw new TypeError("the stream was cut off");
         this.#finish(answers.trailer);
       } else {
+        // The body's own end is read too: before it, the connection cannot serve the next request.
+        answers.next().catch(() => {});
         this.#ending(item.body);
+        if (this.#error !== undefined) throw this.#error;
       }
       return undefined;
     } catch (thrown) {
@@ -307,16 +309,22 @@ export class HttpExchange extends Outbound implements Exchange {
 
   /** The message that says how the stream ended. */
   #ending(body: Uint8Array): void {
-    const { error, metadata } = JSON.parse(text(body)) as { error?: unknown; metadata?: unknown };
-    if (error === undefined || error === null) return this.#finish(trailerOf(metadata));
     const where = this.link.where(this.head);
+    let end: { readonly error?: unknown; readonly metadata?: unknown } | null;
+    try {
+      end = JSON.parse(text(body));
+    } catch (cause) {
+      throw new MuonError("internal", "cannot read how the stream ended", { id: "muon.http", where, cause });
+    }
+    const error = end?.error ?? undefined;
+    if (error === undefined) return this.#finish(trailerOf(end?.metadata));
     const failure = errorOf(error, where) ??
       new MuonError("unknown", "the stream ended with an error that says nothing", {
         id: "muon.http",
         where,
       });
     this.link.failed(failure);
-    throw failure;
+    this.#fail(failure);
   }
 
   #finish(trailer: Metadata): void {
