@@ -209,4 +209,21 @@ describe("memory broker", () => {
       [1, '[canceled] the subscription to "t" was closed'],
     ]);
   });
+
+  test("what fails while its subscription drains goes to another member at once", async () => {
+    await using brokers = harness({ backoff: 3_600_000, maxBackoff: 3_600_000 });
+    const gate = Promise.withResolvers<void>();
+    const draining = await brokers.there.subscribe("t", async () => {
+      await gate.promise;
+      throw new Error("no disk");
+    }, { queue: "q" });
+    await brokers.here.publish("t", messageOf("1"));
+    await brokers.advance(0);
+    const got: number[] = [];
+    await brokers.other.subscribe("t", ({ attempt }) => void got.push(attempt), { queue: "q" });
+    const drained = draining.drain();
+    gate.resolve();
+    await drained; // The clock stands still.
+    assert.deepEqual(got, [2]);
+  });
 });

@@ -485,6 +485,26 @@ describe("http broker that hands over", () => {
     assert.deepEqual(statuses, [429, 429]);
   });
 
+  test("what fails while it is being handed over is handed over, and no dead letter", async () => {
+    const at = world();
+    await using there = join(at, "10.0.0.2:1");
+    await using other = join(at, "10.0.0.3:1");
+    const closing = await there.subscribe(
+      "t",
+      ({ signal }) =>
+        new Promise<void>((_, reject) => signal.addEventListener("abort", () => reject(signal.reason))),
+      member,
+    );
+    await there.publish("t", messageOf("1"));
+    await at.clock.advance(0);
+    const got: number[] = [];
+    await other.subscribe("t", ({ attempt }) => void got.push(attempt), member);
+    await closing[Symbol.asyncDispose]();
+    await at.clock.advance(0);
+    assert.deepEqual(got, [2]);
+    assert.deepEqual([...there.deadLetters], []);
+  });
+
   test("a member that does not answer holds up a closing subscription for 5 s and no longer", async () => {
     const at = world();
     await using there = join(at, "10.0.0.2:1");

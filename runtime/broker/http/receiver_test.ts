@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { join, recordsOf, world } from "../../../tests/support/http_world.ts";
-import { text, toBase64 } from "../../bytes.ts";
+import { text, toBase64, utf8 } from "../../bytes.ts";
 import type { Delivery } from "../broker.ts";
 import type { HttpBrokerOptions } from "./http.ts";
 
@@ -85,6 +85,24 @@ describe("http broker that receives", () => {
       assert.equal(JSON.parse(answer).detail, "there is no such subscription here");
     }
     assert.deepEqual(receiving.got, []);
+  });
+
+  test("does not take what comes whole only after the subscription was closed", async () => {
+    const at = world();
+    await using broker = join(at, "10.0.0.1:1");
+    const subscription = await broker.subscribe("t.x", () => assert.fail("it is closed"));
+    const id = (await recordsOf(broker))[0]!.nodes[0]!.id;
+    const slow = new TransformStream<Uint8Array, Uint8Array>();
+    const init = { method: "POST", body: slow.readable, duplex: "half" } as RequestInit;
+    const request = new Request(`http://10.0.0.1:1/?id=${encodeURIComponent(id)}`, init);
+    const answering = broker.protocol.fetch!(request, { address: "127.0.0.1:1" });
+    const writer = slow.writable.getWriter();
+    await writer.write(utf8('{"Header":'));
+    await subscription[Symbol.asyncDispose]();
+    await writer.write(utf8('{},"Body":null}'));
+    await writer.close();
+    // So its publisher tries another member, and not the same one again.
+    assert.equal((await answering).status, 404);
   });
 
   test("says what is wrong with a delivery", async () => {
