@@ -173,16 +173,17 @@ describe("mdns, what is said", () => {
       new Set(heard.map(({ message }) => [...message.answers, ...message.authorities][0]!.name));
     assert.deepEqual([...said(inside)].sort(), ["hidden.greeter.micro", "shown.greeter.micro"]);
     assert.deepEqual([...said(outside)], ["shown.greeter.micro"]);
+    const answers = await world.send(query("greeter.micro", 1), "b");
+    assert.deepEqual(answers.map(({ message }) => message.answers[1]!.name), ["shown.greeter.micro"]);
     assert.deepEqual(await ids(world, world.open("b")), ["shown"]);
     assert.deepEqual(await ids(world, world.open("a")), ["hidden", "shown"]);
     await registry.deregister(onLink("shown"));
     assert.deepEqual(await world.during(world.open("b").listServices()), []);
 
-    const watch = follow(world.open("b"), "greeter");
+    const watch = follow(world.open("b"));
     await world.advance(500);
     const texts = await encodePayload(greeter("1.0.0", "liar"), zlib);
-    const name = "liar.greeter.micro";
-    const lie = (address: Uint8Array): DnsMessage => ({
+    const lie = (address: Uint8Array, name = "liar.greeter.micro"): DnsMessage => ({
       ...query(LIST, 0),
       response: true,
       questions: [],
@@ -195,6 +196,7 @@ describe("mdns, what is said", () => {
     for (const address of [[127, 0, 0, 1], [0, 0, 0, 0], [224, 0, 0, 1]]) {
       await world.send(lie(Uint8Array.from(address)), "a");
     }
+    await world.send(lie(Uint8Array.of(10, 0, 0, 9), "liar.other.micro"), "a");
     assert.deepEqual(watch.nodes(), []);
     await world.send(lie(Uint8Array.of(10, 0, 0, 9)), "a");
     assert.deepEqual(watch.nodes(), ["liar"]);
@@ -234,6 +236,29 @@ describe("mdns, what is heard", () => {
     await world.advance(13_000);
     assert.deepEqual(watch.nodes(), ["greeter-1", "greeter-2"]);
     assert.deepEqual(watch.kinds, ["sync", "delete", "create"]);
+    assert.deepEqual(world.lines, []);
+  });
+
+  test("what is watched no more is asked for no more", async () => {
+    await using world = new MdnsWorld();
+    await world.open("a").register(onLink(), TTL);
+    const registry = world.open("b");
+    const controller = new AbortController();
+    const watching = (async () => {
+      for await (const _ of registry.watch({ service: "greeter", signal: controller.signal }));
+    })();
+    const other = follow(registry, "other");
+    const heard = await world.listen();
+    const asked = () => new Set(heard.flatMap(({ message }) => message.questions.map(({ name }) => name)));
+    await world.advance(30_000);
+    assert.ok(asked().has("greeter.micro") && asked().has("other.micro"));
+    controller.abort();
+    await watching;
+    await world.advance(15_000);
+    (heard as Heard[]).length = 0;
+    await world.advance(30_000);
+    assert.deepEqual([...asked()], ["other.micro"]);
+    assert.deepEqual(other.nodes(), []);
   });
 
   test("one that may be believed for 2 s is asked for in time, and gone when nobody answers", async () => {
@@ -248,6 +273,14 @@ describe("mdns, what is heard", () => {
     assert.deepEqual(watch.nodes(), ["greeter-1"]);
     assert.deepEqual(watch.kinds, ["sync"]);
     world.network.link.unplugged.add("a");
+    await world.advance(2_100);
+    assert.deepEqual(watch.nodes(), []);
+
+    world.network.link.unplugged.delete("a");
+    await world.open("c").register(onLink("brief"), { ttl: 2_000 });
+    await world.advance(1_500);
+    assert.deepEqual(watch.nodes(), ["brief"]);
+    world.network.link.unplugged.add("c");
     await world.advance(2_100);
     assert.deepEqual(watch.nodes(), []);
   });
@@ -408,9 +441,12 @@ describe("mdns, what is refused", () => {
     await world.advance(10);
     controller.abort(new Error("enough"));
     await ended;
-    const late = assert.rejects(registry.listServices(), /is closed/);
+    const { signal } = new AbortController();
+    const late = [undefined, signal].map((signal) =>
+      assert.rejects(registry.listServices({ signal }), /is closed/)
+    );
     await world.advance(10);
     await registry[Symbol.asyncDispose]();
-    await late;
+    await Promise.all(late);
   });
 });
