@@ -272,7 +272,19 @@ func (p *Peer) subscribe(c *Command) (*Answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return p.recordOf("micro.http.broker")
+	// muon's subscriptions are under that name too, in versions whose order is chance.
+	services, err := p.registry.GetService("micro.http.broker")
+	if err != nil {
+		return nil, err
+	}
+	for _, service := range services {
+		for _, node := range service.Nodes {
+			if node.Metadata["topic"] == c.Topic {
+				return &Answer{Record: service}, nil
+			}
+		}
+	}
+	return nil, fmt.Errorf("the subscription to %q is not in the registry", c.Topic)
 }
 
 func main() {
