@@ -86,6 +86,8 @@ export interface Context extends Caller {
   readonly service: string;
   /** Endpoint that is called; the topic of an event. */
   readonly endpoint: string;
+  /** Id of an event, the same each time it is delivered, so that it can be handled once; `undefined` in a call. */
+  readonly eventId: string | undefined;
   /** Aborted when the caller cancels, goes away, or its deadline has passed. */
   readonly signal: AbortSignal;
   /** Until when the caller waits, in ms on the steady clock (`clock.now()`); `undefined`: no limit. */

@@ -302,11 +302,14 @@ test("events reach their subscribers, checked on both sides", async () => {
 test("a service without a class takes events under its own name", async () => {
   const heard: unknown[] = [];
   const service = createService({ ...memory, name: "test.listener" })
-    .subscribe(shouted, ({ text }, ctx) => void heard.push([text, ctx.service, ctx.metadata.get("x-from")]));
+    .subscribe(
+      shouted,
+      ({ text }, ctx) => void heard.push([text, ctx.service, ctx.metadata.get("x-from"), ctx.eventId]),
+    );
   await service.start();
-  await service.publish(shouted, { text: "hi" }, { metadata: { "x-from": "test" } });
+  const { id } = await service.publish(shouted, { text: "hi" }, { metadata: { "x-from": "test" } });
   while (heard.length === 0) await new Promise((resolve) => setTimeout(resolve, 1));
-  assert.deepEqual(heard, [["hi", "test.listener", "test"]]);
+  assert.deepEqual(heard, [["hi", "test.listener", "test", id]]);
   await service.stop();
 });
 

@@ -9,7 +9,7 @@
  */
 import process from "node:process";
 import { z } from "zod";
-import { connect, createService, type Interceptor, Method, Service } from "../../mod.ts";
+import { connect, createService, type Interceptor, Method, Service, SILENT } from "../../mod.ts";
 import { load, serveCpu } from "../load.ts";
 
 const [role, mode, , calls, inflight] = process.argv.slice(2);
@@ -34,7 +34,7 @@ class Greeter {
 const registryAddress = process.env.BENCH_REGISTRY;
 if (registryAddress === undefined) throw new Error("Set BENCH_REGISTRY to a directory");
 if (role === "server") {
-  const service = createService({ registryAddress, interceptors }).handle(Greeter);
+  const service = createService({ registryAddress, interceptors, log: SILENT }).handle(Greeter);
   await service.start();
   serveCpu(service.address!);
 } else {

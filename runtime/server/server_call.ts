@@ -62,6 +62,8 @@ export interface Carrier {
   readonly deadline: number | undefined;
   /** Aborted when it is over early; made when first asked for. */
   readonly signal: AbortSignal;
+  /** Id of the event, if it is one. */
+  readonly eventId?: string;
 }
 
 const TRACE_KEYS: readonly string[] = ["traceparent", "tracestate", "baggage"];
@@ -118,6 +120,10 @@ export class ServerCall implements Context, Invocation, Parent {
 
   get signal(): AbortSignal {
     return this.#carrier.signal;
+  }
+
+  get eventId(): string | undefined {
+    return this.#carrier.eventId;
   }
 
   get deadline(): number | undefined {

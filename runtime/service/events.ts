@@ -73,7 +73,12 @@ export function eventHandler(options: EventHandlerOptions): (delivery: Delivery)
         kind: "event",
         input: decode(delivery.message, codecs),
         metadata: metadataOf(delivery.message.header),
-        carrier: { peer: { address: "broker" }, deadline: undefined, signal: delivery.signal },
+        carrier: {
+          peer: { address: "broker" },
+          deadline: undefined,
+          signal: delivery.signal,
+          eventId: delivery.message.id,
+        },
       });
     } catch (error) {
       return refuse(log, delivery, error);
