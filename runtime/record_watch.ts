@@ -26,6 +26,8 @@ export type RecordEvent =
 export interface RecordSource {
   /** Name of the registry. */
   readonly name: string;
+  /** For how long it has been out of reach while its watches go on, in ms. @default {0} */
+  readonly away?: number;
   /** Changes as they come, after a `sync`. */
   watch(options: { readonly service?: string; readonly signal: AbortSignal }): AsyncIterable<RecordEvent>;
 }
@@ -79,7 +81,8 @@ export class RecordWatch implements AsyncDisposable {
 
   /** For how long the registry has been away, in ms; 0: it is there. */
   get away(): number {
-    return this.#awaySince === undefined ? 0 : this.#options.clock.now() - this.#awaySince;
+    const { clock, registry } = this.#options;
+    return this.#awaySince === undefined ? registry.away ?? 0 : clock.now() - this.#awaySince;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

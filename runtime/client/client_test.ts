@@ -57,6 +57,7 @@ class Bench {
     }));
     const selector: Selector = {
       name: "first",
+      away: 0,
       ready: () => undefined,
       candidates: () => candidates,
       pick: (call: PickContext) => {

@@ -75,6 +75,7 @@ class PolledRegistry implements Registry {
   #gathering: Timer | undefined;
   #watched = false;
   #failing = false;
+  #awaySince: number | undefined;
 
   constructor(backend: PolledBackend, { clock, poll = 1_000, log = SILENT }: PolledRegistryOptions) {
     if (!(poll > 0 && Number.isFinite(poll))) {
@@ -86,6 +87,10 @@ class PolledRegistry implements Registry {
     this.#poll = poll;
     this.#log = log;
     this.#hub = new RecordHub({ watched: () => this.#begin(), unwatched: () => this.#end() });
+  }
+
+  get away(): number {
+    return this.#awaySince === undefined ? 0 : this.#clock.now() - this.#awaySince;
   }
 
   async register(service: ServiceRecord, { ttl }: { readonly ttl: number }): Promise<void> {
@@ -160,7 +165,14 @@ class PolledRegistry implements Registry {
   }
 
   async #look(): Promise<void> {
-    this.#hub.replace(mergeRecords(await this.#backend.look()));
+    try {
+      this.#hub.replace(mergeRecords(await this.#backend.look()));
+      this.#awaySince = undefined;
+    } catch (error) {
+      // Without a watch nobody looks again, and what is said here would never change.
+      if (this.#watched) this.#awaySince ??= this.#clock.now();
+      throw error;
+    }
   }
 
   #begin(): void {
@@ -172,6 +184,7 @@ class PolledRegistry implements Registry {
 
   #end(): void {
     this.#watched = false;
+    this.#awaySince = undefined;
     this.#polling?.cancel();
     this.#gathering?.cancel();
     this.#polling = this.#gathering = undefined;

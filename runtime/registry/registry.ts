@@ -28,6 +28,11 @@ export interface WatchOptions {
 export interface Registry extends AsyncDisposable {
   /** Name of the implementation, as `--registry` takes it. */
   readonly name: string;
+  /**
+   * For how long what it reads has been out of reach while its watches go on, in ms; 0: it is there. A registry whose
+   * watches end when it goes away need not say.
+   */
+  readonly away?: number;
   /** Adds or renews the record's nodes for `ttl` milliseconds. Unchanged content makes no event. */
   register(service: ServiceRecord, options: { readonly ttl: number }): Promise<void>;
   /** Takes the record's nodes out; nothing happens where they are not. */

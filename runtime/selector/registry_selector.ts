@@ -96,6 +96,12 @@ class RegistrySelector implements Selector {
     this.name = this.#strategy.name;
   }
 
+  get away(): number {
+    let longest = 0;
+    for (const { away } of this.#watches.values()) longest = Math.max(longest, away);
+    return longest;
+  }
+
   ready(service: string, options?: { readonly signal?: AbortSignal | undefined }): Promise<void> | undefined {
     if (this.#watches.get(service)?.known === true) return undefined;
     let loading = this.#loading.get(service);

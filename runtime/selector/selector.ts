@@ -44,6 +44,8 @@ export interface Strategy {
 export interface Selector extends AsyncDisposable {
   /** Name of its strategy. */
   readonly name: string;
+  /** For how long the registry has been away, in ms, and what is known of nodes has thus been as old; 0: it is there. */
+  readonly away: number;
   /** Resolves when the service's nodes are known; `undefined` if they are, so that nothing is awaited on the hot path. */
   ready(service: string, options?: { readonly signal?: AbortSignal | undefined }): Promise<void> | undefined;
   /**

@@ -19,6 +19,8 @@ export interface DebugInfo {
   now(): number;
   /** `ok` while it takes calls, else why not: `starting`, `stopping`. */
   health(): string;
+  /** For how long the registry has been away, in ms; 0: it is there. */
+  registryAway(): number;
 }
 
 /** Answer of `Debug.Health`. */
@@ -35,6 +37,8 @@ export interface Stats {
   readonly started: number;
   /** Seconds since then. */
   readonly uptime: number;
+  /** For how long the registry has been away, in s, a part of one being one; 0: it is there, for all the process knows. */
+  readonly registryAway: number;
   /** Calls of the service. */
   readonly requests: number;
   /** Calls that ended with an error. */
@@ -119,6 +123,7 @@ function stats(service: ServiceEntry, info: DebugInfo): Stats {
     timestamp: Math.floor(now / 1000),
     started: Math.floor(info.started / 1000),
     uptime: Math.floor((now - info.started) / 1000),
+    registryAway: Math.ceil(info.registryAway() / 1000),
     ...total,
     endpoints,
   };

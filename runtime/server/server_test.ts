@@ -110,7 +110,13 @@ function serving(
     outgoing: {} as Outgoing,
     log: lineLogger((line) => lines.push(line)),
     interceptors,
-    debug: { node: "n1", started: clock.wall(), now: () => clock.wall(), health: () => "ok" },
+    debug: {
+      node: "n1",
+      started: clock.wall(),
+      now: () => clock.wall(),
+      health: () => "ok",
+      registryAway: () => 1_001,
+    },
   });
   const definition: ServiceDefinition = {
     name: "greeter",
@@ -430,6 +436,7 @@ describe("Debug", () => {
     await clock.advance(5_000);
     const stats = (await call(new FakeCall("Debug.Stats", {}))).value as Stats;
     assert.equal(stats.uptime, 5);
+    assert.equal(stats.registryAway, 2, "a part of a second is one");
     assert.deepEqual(
       [stats.requests, stats.errors, stats.inflight],
       [2, 1, 0],

@@ -147,7 +147,13 @@ export class EdgeCore {
       outgoing,
       log: parts.log,
       interceptors: [outgoing.interceptor, ...options.interceptors ?? []],
-      debug: { node, started, now: () => clock.wall(), health: () => "ok" },
+      debug: {
+        node,
+        started,
+        now: () => clock.wall(),
+        health: () => "ok",
+        registryAway: () => options.registry?.away ?? 0,
+      },
     });
     for (const { definition, implementation } of services) {
       server.handle(definition, implementation);

@@ -9,7 +9,8 @@ import {
   within,
   world,
 } from "../../tests/support/service_world.ts";
-import { createService, MuonError } from "../../mod.ts";
+import { ScriptedRegistry } from "../../tests/support/scripted_registry.ts";
+import { createService, MuonError, type ServiceRecord, type Stats } from "../../mod.ts";
 import { sleep } from "../clock.ts";
 
 describe("a start", () => {
@@ -336,6 +337,58 @@ describe("routes of one's own", () => {
     assert.throws(() => one.app("x" as never), /app takes a function.*current value is x/);
     await one.start();
     assert.throws(() => one.app(() => {}), /Call app before the service is started/);
+    await within(made.clock, one.stop());
+  });
+});
+
+describe("Debug.Stats of a service says for how long the registry has been away", () => {
+  const away = async (
+    one: ReturnType<typeof service>["service"],
+    clock: ReturnType<typeof world>["clock"],
+  ) => {
+    const asking = one.call<Stats>("greeter", "Debug.Stats", undefined, { address: ADDRESS });
+    return (await within(clock, Promise.resolve(asking))).registryAway;
+  };
+
+  test("where its record cannot be renewed", async () => {
+    const made = world();
+    const registry = new ScriptedRegistry();
+    const { service: one } = service(made, { registry });
+    await one.start();
+    await made.clock.advance(30_000);
+    assert.equal(await away(one, made.clock), 0);
+    registry.down = new Error("connection lost");
+    await made.clock.advance(20_000);
+    const waited = 60;
+    const earlier = await away(one, made.clock);
+    assert.ok(earlier > 0 && earlier <= 20, `${earlier} s`);
+    await made.clock.advance(waited * 1_000);
+    const later = await away(one, made.clock);
+    assert.ok(Math.abs(later - earlier - waited) <= 1, `${earlier} s, ${later} s`);
+    registry.down = undefined;
+    await made.clock.advance(6_000);
+    assert.equal(await away(one, made.clock), 0);
+    await within(made.clock, one.stop());
+  });
+
+  test("where a watch of one that it calls has ended", async () => {
+    const made = world();
+    const scripted = new ScriptedRegistry();
+    let record: ServiceRecord;
+    const registry = registryThat(scripted, {
+      register: (registered) => scripted.register(record = registered),
+    });
+    const { service: one } = service(made, { registry });
+    await one.start();
+    const calling = one.call("greeter", "Greeter.Hello");
+    calling.then(() => {}, () => {});
+    await made.clock.advance(0);
+    scripted.last.push({ type: "sync", services: [record!] });
+    assert.equal(await calling, "hi");
+    scripted.down = new Error("connection lost");
+    scripted.last.end(scripted.down);
+    await made.clock.advance(2_500);
+    assert.equal(await away(one, made.clock), 3);
     await within(made.clock, one.stop());
   });
 });

@@ -85,7 +85,13 @@ export class Parts {
       outgoing: this.mesh,
       log,
       interceptors: options.interceptors ?? [],
-      debug: { node: this.#id, started: clock.wall(), now: () => clock.wall(), health: how.health },
+      debug: {
+        node: this.#id,
+        started: clock.wall(),
+        now: () => clock.wall(),
+        health: how.health,
+        registryAway: () => this.#registryAway(),
+      },
     });
     for (const { definition, implementation } of handled) this.server.handle(definition, implementation);
   }
@@ -134,6 +140,12 @@ export class Parts {
   /** Closes everything at once. */
   async close(): Promise<unknown[]> {
     return await closeAll(this.#closing.splice(0));
+  }
+
+  /** Whoever reads the registry or writes to it may be the first to see that it is away. */
+  #registryAway(): number {
+    const { registry, selector } = this.components;
+    return Math.max(registry.away ?? 0, selector.away, this.#registration?.away ?? 0);
   }
 
   async #drain(

@@ -46,6 +46,7 @@ export class Registration {
   /** Registrations the registry has not answered yet. */
   readonly #underWay = new Set<Promise<void>>();
   #loop: Promise<void> = Promise.resolve();
+  #awaySince: number | undefined;
 
   constructor(options: RegistrationOptions) {
     if (!(options.interval > 0 && Number.isFinite(options.ttl))) {
@@ -61,6 +62,11 @@ export class Registration {
       );
     }
     this.#options = options;
+  }
+
+  /** For how long the registry has not taken a renewal, in ms; 0: it took the last one. */
+  get away(): number {
+    return this.#awaySince === undefined ? 0 : this.#options.clock.now() - this.#awaySince;
   }
 
   /**
@@ -159,25 +165,27 @@ export class Registration {
 
   async #renew(): Promise<void> {
     const { clock, random, interval, registry, log } = this.#options;
-    let away = false;
     for (;;) {
       // Up to a tenth sooner, so that processes started together do not stay together.
       const wait = interval * (1 - random.next() / 10);
       try {
-        await sleep(clock, away ? wait / 4 : wait, { signal: this.#stopped.signal, background: true });
+        await sleep(clock, this.#awaySince === undefined ? wait : wait / 4, {
+          signal: this.#stopped.signal,
+          background: true,
+        });
       } catch {
         return;
       }
       try {
         await this.#register();
-        if (away) log.info("registry is back", { registry: registry.name });
-        away = false;
+        if (this.#awaySince !== undefined) log.info("registry is back", { registry: registry.name });
+        this.#awaySince = undefined;
       } catch (error) {
         if (this.#stopped.signal.aborted) return;
-        if (!away) {
+        if (this.#awaySince === undefined) {
           log.warn("cannot renew the registration; will try again", { registry: registry.name, error });
         }
-        away = true;
+        this.#awaySince ??= clock.now();
       }
     }
   }

@@ -199,9 +199,11 @@ test("a directory that cannot be read leaves a watch with what it knows", async 
   await clock.advance(5_000);
   assert.deepEqual(seen, ["sync"]);
   assert.equal(lines.filter((line) => line.startsWith("warn")).length, 1);
+  assert.ok(registry.away! > 3_000 && registry.away! <= 5_000, `${registry.away} ms`);
   await assert.rejects(registry.getService("greeter"), /unavailable.*stale handle/);
   files.broken.clear();
   await registry.register(greeter("1", "b"), { ttl: 60_000 });
+  assert.equal(registry.away, 0);
   assert.deepEqual(seen, ["sync", "create"]);
   await registry[Symbol.asyncDispose]();
   await following;

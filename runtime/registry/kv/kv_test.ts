@@ -290,8 +290,10 @@ test("a store that cannot be read leaves a watch with what it knows", async () =
   await clock.advance(5_000);
   assert.deepEqual(seen, ["sync"]);
   assert.equal(lines.filter((line) => line.startsWith("warn")).length, 1, lines.join(""));
+  assert.ok(registry.away! > 3_000 && registry.away! <= 5_000, `${registry.away} ms`);
   kv.broken = undefined;
   await clock.advance(1_000);
+  assert.equal(registry.away, 0);
   assert.equal(lines.filter((line) => line.startsWith("info")).length, 1, lines.join(""));
   await registry[Symbol.asyncDispose]();
   await following;
