@@ -17,7 +17,7 @@ import { Metadata } from "../metadata.ts";
 import type { System } from "../platform.ts";
 import { backoff, type CallPolicy, type PolicyProvider } from "../policy.ts";
 import type { Node } from "../record.ts";
-import type { Pick, Selector } from "../selector/selector.ts";
+import type { Outcome, Pick, Selector } from "../selector/selector.ts";
 import { type TimerWheel, WheelTimer } from "../timer_wheel.ts";
 import type { CallHandle, CallHead, Exchange, Link, ReplySink } from "../transport/transport.ts";
 import { decodeAnswers, pump } from "./answers.ts";
@@ -157,7 +157,7 @@ export class ClientCall extends WheelTimer implements Invocation, ReplySink, Cal
       this.#listen(parent?.signal);
       if (this.#canceled !== undefined) return;
       if (this.#core.whole === undefined) return this.#try();
-      this.#watchTime();
+      this.#mayWait();
       Promise.resolve(this.#core.whole(this)).then(
         (output) => this.#deliver(output),
         (error) => this.#lose(error),
@@ -169,6 +169,7 @@ export class ClientCall extends WheelTimer implements Invocation, ReplySink, Cal
 
   /** Makes attempts until one succeeds or no other may be made: what a whole call's interceptors stand around. */
   run(): Promise<unknown> {
+    if (this.#canceled !== undefined) throw this.#canceled;
     if (this.#outcome !== undefined) throw again("A call's interceptor");
     const outcome = this.#outcome = Promise.withResolvers<unknown>();
     this.attempt = 0;
@@ -179,6 +180,7 @@ export class ClientCall extends WheelTimer implements Invocation, ReplySink, Cal
 
   /** Makes one attempt at the node that was picked: what an attempt's interceptors stand around. */
   send(): Promise<unknown> {
+    if (this.#canceled !== undefined) throw this.#canceled;
     if (this.#tryOutcome !== undefined) throw again("An attempt's interceptor");
     const outcome = this.#tryOutcome = Promise.withResolvers<unknown>();
     this.#dispatch();
@@ -272,6 +274,7 @@ export class ClientCall extends WheelTimer implements Invocation, ReplySink, Cal
     }
     const { single } = this.#core;
     if (single === undefined) return this.#dispatch();
+    this.#mayWait();
     Promise.resolve(single(this)).then(
       (output) => this.#attemptSucceeded(output),
       (error) => this.#attemptFailed(error),
@@ -376,15 +379,16 @@ export class ClientCall extends WheelTimer implements Invocation, ReplySink, Cal
   }
 
   #attemptSucceeded(value: unknown): void {
-    const pick = this.#pick!;
     const duration = this.#now() - this.#picked;
     if (this.#answers === undefined) {
-      pick.done({ duration });
+      this.#done({ duration });
     } else {
       // The node is busy with the call until its stream ends.
+      const pick = this.#pick;
+      this.#pick = undefined;
       this.#answers.trailer.then(
-        () => pick.done({ duration }),
-        (error) => pick.done({ error: MuonError.from(error), duration }),
+        () => pick?.done({ duration }),
+        (error) => pick?.done({ error: MuonError.from(error), duration }),
       );
     }
     if (this.#outcome !== undefined) this.#outcome.resolve(value);
@@ -394,13 +398,14 @@ export class ClientCall extends WheelTimer implements Invocation, ReplySink, Cal
   #attemptFailed(thrown: unknown): void {
     const { target, options } = this.#plan;
     const error = this.#canceled ?? MuonError.from(thrown, { id: "muon.client" });
-    const node = this.node;
-    this.#pick?.done({ error, duration: this.#now() - this.#picked });
+    const { node } = this;
+    const unpicked = this.#pick === undefined;
+    this.#done({ error, duration: this.#now() - this.#picked });
     const retries = options?.retries ?? this.#policy.retries;
     const made = this.#attempts?.length ?? 0;
     const left = this.deadline === undefined ? Infinity : this.deadline - this.#now();
     if (
-      this.#pick === undefined || this.#canceled !== undefined || this.#inputUsed || made >= retries ||
+      unpicked || this.#canceled !== undefined || this.#inputUsed || made >= retries ||
       left <= 0 ||
       !mayRetry(error, this.#route)
     ) {
@@ -425,10 +430,16 @@ export class ClientCall extends WheelTimer implements Invocation, ReplySink, Cal
     this.#await(wait.promise, () => this.#try());
   }
 
+  /** Tells the pick what came of it: once, though a call that is canceled may be answered by an interceptor, too. */
+  #done(outcome: Outcome): void {
+    const pick = this.#pick;
+    this.#pick = undefined;
+    pick?.done(outcome);
+  }
+
   /** Goes on when something is there, unless the call is over by then. */
   #await<T>(promise: Promise<T>, proceed: (value: T) => void): void {
-    this.#waited = true;
-    this.#watchTime();
+    this.#mayWait();
     promise.then(
       (value) => {
         if (this.#canceled !== undefined) return;
@@ -485,6 +496,12 @@ export class ClientCall extends WheelTimer implements Invocation, ReplySink, Cal
     this.#timeout = wait;
     this.deadline = this.#began + wait;
     if (this.#waited) this.#watchTime();
+  }
+
+  /** Something other than the answer may take of the call's time, or all of it. */
+  #mayWait(): void {
+    this.#waited = true;
+    this.#watchTime();
   }
 
   #watchTime(): void {

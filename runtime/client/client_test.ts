@@ -335,7 +335,54 @@ describe("interceptors of calls", () => {
     const failed = assert.rejects(Promise.resolve(call), { status: "deadline_exceeded" });
     await bench.clock.advance(100);
     await failed;
+    const attempt = new Bench({ a: answers }, { attemptInterceptors: [hang] });
+    const stuck = assert.rejects(Promise.resolve(attempt.call({ timeout: 100 })), {
+      status: "deadline_exceeded",
+    });
+    await attempt.clock.advance(100);
+    await stuck;
+    assert.equal(attempt.outcomes.length, 1, "the node is not busy with it any more");
   });
+
+  for (const around of ["interceptors", "attemptInterceptors"] as const) {
+    test(`take their time from the call's (${around})`, async () => {
+      const turn = Promise.withResolvers<void>();
+      const slow: Interceptor = (next) => async (invocation) => {
+        await turn.promise;
+        return await next(invocation);
+      };
+      const bench = new Bench({ a: answers }, { [around]: [slow] });
+      const call = bench.call({ timeout: 100 });
+      await bench.clock.advance(60);
+      turn.resolve();
+      assert.deepEqual(await call, { ok: true });
+      assert.equal(bench.heads[0]!.timeout, 40);
+    });
+
+    test(`send nothing once the call is over (${around})`, async () => {
+      const turn = Promise.withResolvers<void>();
+      const told = Promise.withResolvers<unknown>();
+      const slow: Interceptor = (next) => async (invocation) => {
+        await turn.promise;
+        try {
+          return await next(invocation);
+        } catch (error) {
+          told.resolve(error);
+          throw error;
+        }
+      };
+      const bench = new Bench({ a: answers }, { [around]: [slow] });
+      const controller = new AbortController();
+      const call = bench.call({ signal: controller.signal });
+      const failed = assert.rejects(Promise.resolve(call), { status: "canceled" });
+      controller.abort();
+      await failed;
+      turn.resolve();
+      assert.equal((await told.promise as MuonError).status, "canceled");
+      assert.equal(bench.heads.length, 0);
+      assert.equal(bench.outcomes.length, bench.picks.length, "each pick is told its outcome, once");
+    });
+  }
 
   test("may call next again once it is done, and not before", async () => {
     let fail = true;
@@ -405,4 +452,16 @@ test("a call that a handler makes ends with the call it handles, and no later th
   controller.abort();
   await assert.rejects(Promise.resolve(call), { status: "canceled" });
   await assert.rejects(Promise.resolve(bench.client.call(target, {}, { parent })), { status: "canceled" });
+});
+
+test("a record that knows no members is looked up by the computed name", () => {
+  const target = new Target({ service: "go.greeter", member: "count" });
+  const record: ServiceRecord = {
+    name: "go.greeter",
+    version: "latest",
+    metadata: {},
+    endpoints: [{ name: "Greeter.Count", request: null, response: null, metadata: { stream: "true" } }],
+    nodes: [],
+  };
+  assert.equal(target.route(record).kind, "bidi");
 });

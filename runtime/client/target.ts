@@ -103,9 +103,13 @@ export class Target {
   }
 
   #lookUp(record: ServiceRecord): Route {
-    const found = record.endpoints.find((endpoint) =>
-      this.#member === undefined ? endpoint.name === this.endpoint : endpoint.metadata.member === this.#member
-    );
+    const { endpoints } = record;
+    // Records of others, Go Micro's among them, know no members: there the name that is computed is looked up.
+    const found =
+      (this.#member === undefined
+        ? undefined
+        : endpoints.find(({ metadata }) => metadata.member === this.#member)) ??
+        endpoints.find(({ name }) => name === this.endpoint);
     if (found === undefined) return this.#computed();
     const { kind, stream, idempotent, timeout } = found.metadata;
     return {

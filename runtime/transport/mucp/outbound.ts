@@ -100,8 +100,12 @@ export class OutboundCall extends WheelTimer implements CallHandle {
         signal: this.#abort.signal,
       });
       // Only the messages of a stream have this one, and more of them would come where another call's answer should.
-      if (response.headers.has("x-micro-endpoint") && !response.headers.has(ERROR)) {
-        throw unimplementedStream(endpoint);
+      const streamed = response.headers.get("x-micro-endpoint");
+      if (streamed !== null && !response.headers.has(ERROR)) {
+        if (streamed === toHeader(endpoint)) throw unimplementedStream(endpoint);
+        throw new MuonError("unavailable", `the connection was left with answers of a stream, ${streamed}`, {
+          id: "muon.mucp",
+        });
       }
       const answer = await readBody(response, maxMessage, "answer");
       if (this.#over) return;
