@@ -38,17 +38,17 @@ export type Hook = (service: Service) => unknown;
 
 /** Options of `connect`. */
 export interface MeshOptions {
-  /** `memory`, `file`, `kv`, or an implementation. @default {"file"} */
+  /** `file`, `kv`, `mdns`, `memory`, or an implementation. @default {"file"} */
   readonly registry?: string | Registry;
   /** Where the registry is: for `file` its directory, for `kv` the path of its file or the URL of a remote KV. */
   readonly registryAddress?: string;
   /** `memory`, `http`, or an implementation. @default {"http"} */
   readonly broker?: string | Broker;
-  /** Where the broker is. */
+  /** Where the broker is, if it has a place of its own: `http` and `memory` have none. */
   readonly brokerAddress?: string;
   /** `ws`, `http`, `mucp`: preferred, the other two beside it; `memory`, or an implementation: that alone. @default {"ws"} */
   readonly transport?: string | Transport;
-  /** Where the transport is, if it has a place of its own. */
+  /** Where the transport is, if it has a place of its own: those of muon have none. */
   readonly transportAddress?: string;
   /** `random`, `roundrobin`, `leastconn`, or a strategy. @default {"random"} */
   readonly selector?: string | Strategy;
