@@ -346,17 +346,19 @@ describe("interceptors of calls", () => {
 
   for (const around of ["interceptors", "attemptInterceptors"] as const) {
     test(`take their time from the call's (${around})`, async () => {
-      const turn = Promise.withResolvers<void>();
+      let turn: PromiseWithResolvers<void> | undefined;
       const slow: Interceptor = (next) => async (invocation) => {
-        await turn.promise;
+        await turn?.promise;
         return await next(invocation);
       };
       const bench = new Bench({ a: answers }, { [around]: [slow] });
+      await bench.call();
+      turn = Promise.withResolvers();
       const call = bench.call({ timeout: 100 });
       await bench.clock.advance(60);
       turn.resolve();
       assert.deepEqual(await call, { ok: true });
-      assert.equal(bench.heads[0]!.timeout, 40);
+      assert.equal(bench.heads[1]!.timeout, 40, "the link is open: nothing else takes time");
     });
 
     test(`send nothing once the call is over (${around})`, async () => {
