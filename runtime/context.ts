@@ -90,7 +90,10 @@ export interface Context extends Caller {
   readonly eventId: string | undefined;
   /** Aborted when the caller cancels, goes away, or its deadline has passed. */
   readonly signal: AbortSignal;
-  /** Until when the caller waits, in ms on the steady clock (`clock.now()`); `undefined`: no limit. */
+  /**
+   * Until when the caller waits, in ms on the steady clock (`clock.now()`); `undefined`: no limit, or a stream whose
+   * first item was sent.
+   */
   readonly deadline: number | undefined;
   /** Milliseconds the caller still waits; `Infinity`: no limit. */
   remaining(): number;

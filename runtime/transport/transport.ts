@@ -82,7 +82,7 @@ export interface Incoming {
   readonly alwaysStream?: boolean;
   /** The items of an input stream. Reading gives the caller credit. */
   readonly messages: AsyncIterable<Uint8Array>;
-  /** Until when the caller waits, in ms on the steady clock; `undefined`: no limit. */
+  /** Until when the caller waits, in ms on the steady clock; `undefined`: no limit, or a stream that has begun. */
   readonly deadline: number | undefined;
   /** Aborted when the caller cancels or goes away or its deadline has passed. Made when it is first asked for. */
   readonly signal: AbortSignal;

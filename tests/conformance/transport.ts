@@ -294,6 +294,18 @@ export function testTransport(
       clearInterval(alive);
     });
 
+    const deadlines: (number | undefined)[] = [];
+    const stream = (call: Incoming) => {
+      deadlines.push(call.deadline);
+      void call.send(bytes(1));
+      deadlines.push(call.deadline);
+      call.end();
+    };
+    linked("a handler has its caller's deadline until its stream has begun", stream, async ({ link }) => {
+      assert.deepEqual(await all(link.open(head({ timeout: 60_000 })).messages), [[1]]);
+      assert.deepEqual(deadlines.map((deadline) => typeof deadline), ["number", "undefined"]);
+    });
+
     linked("a slow reader stops its writer, and no other call", answer, async ({ link }) => {
       const all = buffered + 1;
       const { stream } = await unary(link, bytes(all & 255, all >> 8), { endpoint: "Echo.Flood" });

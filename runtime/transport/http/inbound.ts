@@ -58,7 +58,7 @@ export interface HttpCallOptions {
 export class HttpCall implements Incoming {
   readonly head: CallHead;
   readonly peer: Peer;
-  readonly deadline: number | undefined;
+  deadline: number | undefined;
   /** The answer. It never rejects. */
   readonly response: Promise<Response>;
   body: Uint8Array | undefined;
@@ -183,7 +183,8 @@ export class HttpCall implements Incoming {
   /** Begins an answer that is a stream. Gives whether the caller takes one. */
   #begin(): boolean {
     const { form, window, headers } = this.#options;
-    // The caller waits that long for the first answer only.
+    // The caller waits that long for the first answer only, and so do the calls that its handler makes.
+    this.deadline = undefined;
     this.#timer?.cancel();
     if (form.enveloped === undefined) {
       const error = new MuonError(

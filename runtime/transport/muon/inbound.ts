@@ -21,7 +21,7 @@ const GONE = "the call is over";
 /** A call that the other end made. */
 export class InboundCall extends Entry implements Incoming {
   readonly head: CallHead;
-  readonly deadline: number | undefined;
+  deadline: number | undefined;
   body: Uint8Array | undefined;
   readonly #session: Session;
   #over = false;
@@ -96,7 +96,8 @@ export class InboundCall extends Entry implements Incoming {
     if (this.#over) return rejected(this.#aborted ?? new MuonError("canceled", GONE, { id: "muon.wire" }));
     if (!this.#answering) {
       this.#answering = true;
-      // The caller waits that long for the first answer only.
+      // The caller waits that long for the first answer only, and so do the calls that its handler makes.
+      this.deadline = undefined;
       this.#session.wheel.cancel(this);
     }
     const { maxMessage } = this.#session.sender.peer;
