@@ -91,6 +91,8 @@ export class Inbox implements AsyncIterableIterator<Uint8Array, undefined> {
    * @returns Why the call must end, if it must.
    */
   push(body: Uint8Array, more: boolean): MuonError | undefined {
+    // The reader has left: what was on its way is held for nobody.
+    if (this.#closed) return undefined;
     const whole = this.gather(body, more);
     if (!(whole instanceof Uint8Array)) return whole;
     const cost = body.length + OVERHEAD + this.#debt;

@@ -391,6 +391,23 @@ describe("credit", () => {
     assert.equal(end.session.holdings.bytes, 0);
   });
 
+  test("what comes behind a reader that left is not held", async () => {
+    const pair = new TestPair();
+    const exchange = pair.dialler.open();
+    await pair.settle();
+    exchange.send(hex("01"));
+    await pair.settle();
+    const [call] = pair.listener.calls;
+    for await (const _ of call!.messages) break;
+    for (let i = 0; i < 10; i++) exchange.send(item);
+    await pair.settle();
+    assert.equal(pair.listener.session.holdings.bytes, 0);
+    call!.reply(hex("02"));
+    await pair.settle();
+    assert.deepEqual(await all(exchange.messages), [[2]]);
+    assert.equal(pair.listener.session.holdings.bytes, 0);
+  });
+
   test("what all streams hold together is limited", async () => {
     const { end } = await greeted({ held: 30_000 });
     for (const id of [1, 3]) {
