@@ -62,6 +62,18 @@ export const FLAGS: Readonly<Record<string, Flag>> = {
     help: "Where it is; for file its directory",
   },
   selector: { sets: "selector", kind: "text", names: "selector", mesh: true, help: "Strategy" },
+  selector_filter: {
+    sets: "filters",
+    kind: "filters",
+    mesh: true,
+    help: "Nodes to call: version=, label:KEY=, address=, endpoint; may be given again",
+  },
+  selector_weight: {
+    sets: "weights",
+    kind: "weights",
+    mesh: true,
+    help: "How much nodes get: label:KEY=VALUE:SHARE, own; may be given again",
+  },
   broker: { sets: "broker", kind: "text", names: "broker", mesh: true, help: "Broker" },
   broker_address: { sets: "brokerAddress", kind: "text", mesh: true, help: "Where it is" },
   transport: { sets: "transport", kind: "text", names: "transport", mesh: true, help: "Transport" },

@@ -5,6 +5,7 @@
  */
 
 import { didYouMean } from "./nearest.ts";
+import { parseFilters, parseWeights } from "./selector_flags.ts";
 
 /** What a flag's value must be. */
 export type FlagKind =
@@ -14,7 +15,14 @@ export type FlagKind =
   | "count"
   | "duration"
   | "pairs"
+  | "filters"
+  | "weights"
   | readonly string[];
+
+/** Whether a flag may be given more than once, and a variable has several values with commas between them. */
+export function isList(kind: FlagKind): boolean {
+  return kind === "pairs" || kind === "filters" || kind === "weights";
+}
 
 /** The longest duration, in ms: a timer cannot be set for longer. */
 export const MAX_DURATION: number = 2 ** 31 - 1;
@@ -23,7 +31,7 @@ export const MAX_DURATION: number = 2 ** 31 - 1;
  * Reads a value.
  *
  * @param kind What it must be.
- * @param values What was written: one text; for `pairs` one or more.
+ * @param values What was written: one text; for what {@link isList} one or more.
  * @param from Flag, variable or file it comes from, for the error.
  * @throws {TypeError} That names where it comes from, what it must be and the current value.
  *
@@ -52,6 +60,10 @@ export function parseValue(kind: FlagKind, values: readonly string[], from: stri
       return duration(value, from);
     case "pairs":
       return pairs(values, from);
+    case "filters":
+      return parseFilters(values, from);
+    case "weights":
+      return parseWeights(values, from);
     default:
       if (!kind.includes(value)) {
         throw new TypeError(

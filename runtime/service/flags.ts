@@ -10,7 +10,7 @@ import { text } from "../bytes.ts";
 import type { FlagSpec, Platform } from "../platform.ts";
 import { type CallPolicy, fixedPolicy, type PolicyProvider } from "../policy.ts";
 import { type Extra, type Flag, FLAGS } from "./flag_table.ts";
-import { type FlagKind, parseValue } from "./flag_values.ts";
+import { type FlagKind, isList, parseValue } from "./flag_values.ts";
 import { didYouMean } from "./nearest.ts";
 import type { MeshTls, ServiceOptions, ServiceTls } from "./options.ts";
 import type { OwnFlag, OwnFlags, OwnFlagValues } from "./own_flags.ts";
@@ -103,9 +103,13 @@ export async function readSettings(platform: Platform, options: ReadOptions): Pr
 /** The options in force: those of code, and over them what flags, environment and file said. */
 export function withSettings(options: ServiceOptions, settings: Settings): ServiceOptions {
   const { enabled: _, ...tls } = settings.tls;
+  const { filters = [], weights = [], ...plain } = settings.options;
   return {
     ...options,
-    ...settings.options,
+    ...plain,
+    // A flag narrows what code says, it does not take it back.
+    ...(filters.length === 0 ? {} : { filters: [...options.filters ?? [], ...filters] }),
+    ...(weights.length === 0 ? {} : { weights: [...options.weights ?? [], ...weights] }),
     ...(Object.keys(tls).length === 0 ? {} : { tls: { ...options.tls, ...tls } }),
     ...(Object.keys(settings.policy).length === 0
       ? {}
@@ -140,7 +144,7 @@ function fromEnvironment(platform: Platform, name: string): Given | undefined {
 }
 
 function given(flag: Flag, value: string, from: string): Given {
-  return { values: flag.kind === "pairs" ? value.split(",") : [value], from };
+  return { values: isList(flag.kind) ? value.split(",") : [value], from };
 }
 
 /** The flags of a JSON file, an object of them. */
@@ -179,7 +183,13 @@ function configValues(flag: Flag, value: unknown, from: string): readonly string
   if (typeof value === "string" || typeof value === "number" || typeof value === "boolean") {
     return given(flag, String(value), from).values;
   }
-  const wanted = flag.kind === "pairs" ? "an object of strings" : "a string, a number, true or false";
+  const several = isList(flag.kind) && flag.kind !== "pairs";
+  if (several && Array.isArray(value) && value.every((each) => typeof each === "string")) return value;
+  const wanted = flag.kind === "pairs"
+    ? "an object of strings"
+    : several
+    ? "a string or an array of strings"
+    : "a string, a number, true or false";
   throw new TypeError(`${from} must be ${wanted}: current value is ${JSON.stringify(value)}`);
 }
 
@@ -230,7 +240,7 @@ function parseLine(platform: Platform, options: ReadOptions, own: OwnFlags): Lin
   for (const [name, kind] of kinds) {
     const values = parsed.values[name] as readonly string[] | undefined;
     if (values === undefined) continue;
-    if (values.length > 1 && kind !== "pairs") {
+    if (values.length > 1 && !isList(kind)) {
       const said = values.map((value) => JSON.stringify(value)).join(", then ");
       throw new TypeError(`--${name} is given ${values.length} times: ${said}`);
     }

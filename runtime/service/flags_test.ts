@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { utf8 } from "../bytes.ts";
 import { CALL_POLICY, type PolicyProvider } from "../policy.ts";
+import { byVersion } from "../selector/filters.ts";
+import { byOwnWeight } from "../selector/weights.ts";
 import { createVirtualSystem, type VirtualSystemOptions } from "../virtual_platform.ts";
 import { FLAGS } from "./flag_table.ts";
 import { type ReadOptions, readSettings, type Settings, withSettings } from "./flags.ts";
@@ -81,6 +83,8 @@ describe("each flag", () => {
       "client_retries",
       "config_file",
       "enable_tls",
+      "selector_filter",
+      "selector_weight",
       "server",
       "tls_ca_file",
       "tls_cert_file",
@@ -137,6 +141,33 @@ describe("each flag", () => {
     await assert.rejects(
       read({ args: ["--tls_ca_file=/etc/no.pem"], content }),
       /\/etc\/no\.pem \(--tls_ca_file\) is not PEM/,
+    );
+  });
+
+  test("of filters and weights adds them to those of code", async () => {
+    const ways: Parameters<typeof read>[0][] = [
+      { args: ["--selector_filter=version=1.0.0", "--selector-filter", "label:zone=eu-1"] },
+      { env: { MUON_SELECTOR_FILTER: "version=1.0.0,label:zone=eu-1" } },
+      { env: { MICRO_SELECTOR_FILTER: "version=1.0.0,label:zone=eu-1" } },
+      ...['["version=1.0.0", "label:zone=eu-1"]', '"version=1.0.0,label:zone=eu-1"'].map((text) => ({
+        args: ["--config_file=/etc/x.json"],
+        content: { "x.json": `{ "selector_filter": ${text} }` },
+      })),
+    ];
+    for (const way of ways) {
+      const settings = await read(way, { scope: "mesh" });
+      const { filters } = withSettings({ filters: [byVersion("2")] }, settings);
+      const names = filters?.map(({ name }) => name);
+      assert.deepEqual(names, ["version=2", "version=1.0.0", "label zone=eu-1"], JSON.stringify(way));
+    }
+    const weighed = await line("--selector_weight=own", "--selector_weight=label:zone=eu-1:9");
+    const { weights } = withSettings({ weights: [byOwnWeight("mine")] }, weighed);
+    assert.deepEqual(weights?.map(({ name }) => name), ["own mine", "own weight", "label zone"]);
+    const code = { filters: [byVersion("2")], weights: [byOwnWeight()] };
+    assert.deepEqual(withSettings(code, await line()), code);
+    await assert.rejects(
+      read({ args: ["--config_file=/etc/x.json"], content: { "x.json": '{ "selector_weight": [9] }' } }),
+      /"selector_weight" in \/etc\/x\.json must be a string or an array of strings: current value is \[9\]/,
     );
   });
 

@@ -47,6 +47,15 @@ function line(name: string, value: string, help: string): string {
 
 function placeholder(kind: FlagKind | "string"): string {
   if (typeof kind !== "string") return kind.join("|");
-  const names = { text: "TEXT", string: "TEXT", number: "N", count: "N", duration: "TIME", pairs: "K=V" };
+  const names = {
+    text: "TEXT",
+    string: "TEXT",
+    number: "N",
+    count: "N",
+    duration: "TIME",
+    pairs: "K=V",
+    filters: "FILTER",
+    weights: "WEIGHT",
+  };
   return kind === "boolean" ? "" : names[kind as keyof typeof names];
 }
