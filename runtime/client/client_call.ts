@@ -12,6 +12,7 @@ import type { Marshal } from "../codec/codec.ts";
 import { Values } from "../context.ts";
 import type { Kind } from "../definition.ts";
 import { type Attempt, MuonError, type Where } from "../errors.ts";
+import { isStream } from "../eventual.ts";
 import type { Handler, Invocation } from "../interceptor.ts";
 import { Metadata } from "../metadata.ts";
 import type { System } from "../platform.ts";
@@ -303,7 +304,7 @@ export class ClientCall extends WheelTimer implements Invocation, ReplySink, Cal
     if (marshal === undefined) throw codecs.unknown(contentType);
     const head = this.#head(contentType);
     const { input } = this;
-    if (isAsyncIterable(input)) return this.#open(link, head, input);
+    if (isStream(input)) return this.#open(link, head, input);
     this.#handle = link.unary(head, encodeInput(marshal, input, target), this);
   }
 
@@ -459,7 +460,7 @@ export class ClientCall extends WheelTimer implements Invocation, ReplySink, Cal
     const { pending } = this.#plan;
     const answers = this.#answers;
     this.#core.wheel.cancel(this);
-    if (answers === undefined || !isAsyncIterable(output)) {
+    if (answers === undefined || !isStream(output)) {
       answers?.cancel(canceled());
       this.#unlisten();
       return pending.succeed(output, this.#trailer);
@@ -556,8 +557,4 @@ function again(who: string): MuonError {
       notRun: true,
     },
   );
-}
-
-function isAsyncIterable(value: unknown): value is AsyncIterable<unknown> {
-  return typeof value === "object" && value !== null && Symbol.asyncIterator in value;
 }

@@ -5,6 +5,7 @@
  */
 
 import { MuonError } from "../errors.ts";
+import { untilAborted } from "../eventual.ts";
 import type { Node } from "../record.ts";
 import type { Accept, Link, Transport } from "../transport/transport.ts";
 
@@ -176,15 +177,4 @@ export class Links implements AsyncDisposable {
 
 function keyOf(node: Node, transport: Transport): string {
   return `${transport.name} ${node.metadata.secure === "true" ? "tls " : ""}${node.address}`;
-}
-
-/** A promise's outcome, or the signal's reason if that comes first. */
-export function untilAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (signal === undefined) return promise;
-  return new Promise((resolve, reject) => {
-    const abort = () => reject(signal.reason);
-    if (signal.aborted) abort();
-    else signal.addEventListener("abort", abort, { once: true });
-    void promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
-  });
 }

@@ -6,6 +6,7 @@
 
 import type { Timer } from "../clock.ts";
 import { MuonError } from "../errors.ts";
+import { untilAborted } from "../eventual.ts";
 import { type Logger, SILENT } from "../log.ts";
 import type { System } from "../platform.ts";
 import type { Registry } from "../registry/registry.ts";
@@ -111,7 +112,7 @@ class RegistrySelector implements Selector {
       loading.catch(() => {});
       this.#loading.set(service, loading);
     }
-    return options?.signal === undefined ? loading : untilAborted(loading, options.signal);
+    return untilAborted(loading, options?.signal);
   }
 
   pick(call: PickContext): Picked {
@@ -256,13 +257,4 @@ class NodePick implements Picked {
     this.#open = false;
     this.candidate.end(outcome, this.#probe);
   }
-}
-
-function untilAborted(work: Promise<void>, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    if (signal.aborted) return reject(signal.reason);
-    const abort = () => reject(signal.reason);
-    signal.addEventListener("abort", abort, { once: true });
-    work.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
-  });
 }

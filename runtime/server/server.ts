@@ -9,12 +9,13 @@ import type { Marshal } from "../codec/codec.ts";
 import type { Clock } from "../clock.ts";
 import type { ServiceDefinition } from "../definition.ts";
 import { MuonError } from "../errors.ts";
+import { isPromise, isStream } from "../eventual.ts";
 import type { Interceptor } from "../interceptor.ts";
 import type { Logger } from "../log.ts";
 import type { Accept, Incoming } from "../transport/transport.ts";
 import { debugEntries, type DebugInfo } from "./debug.ts";
 import { type Outgoing, ServerCall, type ServerCallHost } from "./server_call.ts";
-import { isPromise, isStream, type ServiceEntry, serviceEntry, type TableEntry } from "./table.ts";
+import { type ServiceEntry, serviceEntry, type TableEntry } from "./table.ts";
 
 /** Options of {@link createServer}. */
 export interface ServerOptions {

@@ -16,7 +16,7 @@ import { VirtualClock } from "../virtual_clock.ts";
 import type { Description, Stats } from "./debug.ts";
 import { asReply, createServer } from "./server.ts";
 import type { Outgoing } from "./server_call.ts";
-import { mapStream } from "./table.ts";
+import { mapStream } from "../eventual.ts";
 
 const marshal = json().bind();
 

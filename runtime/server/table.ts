@@ -6,6 +6,7 @@
 
 import { type Handler, intercept, type Interceptor, type Invocation } from "../interceptor.ts";
 import type { EndpointDefinition, ServiceDefinition } from "../definition.ts";
+import { isPromise, isStream, mapStream } from "../eventual.ts";
 import { validate } from "../schema.ts";
 import type { Context } from "../context.ts";
 import { Latency } from "./latency.ts";
@@ -45,11 +46,6 @@ export interface ServiceEntry {
   readonly definition: ServiceDefinition;
   /** Its endpoints by name, `Debug` ones included. */
   readonly endpoints: ReadonlyMap<string, TableEntry>;
-}
-
-/** Whether a value is an AsyncIterable: the sign of a stream, on its way in or out. */
-export function isStream(value: unknown): value is AsyncIterable<unknown> {
-  return typeof value === "object" && value !== null && Symbol.asyncIterator in value;
 }
 
 /**
@@ -132,48 +128,6 @@ function checked(
     }
     const value = validate(input, invocation.input, inputName);
     return isPromise(value) ? value.then((parsed) => run(parsed, context)) : run(value, context);
-  };
-}
-
-/** Whether a value is a promise or behaves like one. */
-export function isPromise(value: unknown): value is Promise<unknown> {
-  return typeof value === "object" && value !== null &&
-    typeof (value as { then?: unknown }).then === "function";
-}
-
-/** A stream of what a function makes of each item. Closing it closes the source. */
-export function mapStream(
-  source: AsyncIterable<unknown>,
-  transform: (item: unknown) => unknown,
-): AsyncIterableIterator<unknown> {
-  const items = source[Symbol.asyncIterator]();
-  let done = false;
-  return {
-    [Symbol.asyncIterator]() {
-      return this;
-    },
-    async next() {
-      if (done) return { done: true, value: undefined };
-      const item = await items.next();
-      if (item.done) {
-        done = true;
-        return item;
-      }
-      try {
-        const value = transform(item.value);
-        return { done: false, value: isPromise(value) ? await value : value };
-      } catch (error) {
-        // The consumer sees the error; the source must learn that nobody reads on.
-        done = true;
-        await items.return?.();
-        throw error;
-      }
-    },
-    async return(value?: unknown) {
-      done = true;
-      await items.return?.();
-      return { done: true, value };
-    },
   };
 }
 

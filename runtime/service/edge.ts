@@ -21,7 +21,7 @@ import type { Registry } from "../registry/registry.ts";
 import type { Strategy } from "../selector/selector.ts";
 import { createServer } from "../server/server.ts";
 import type { Outgoing, Parent } from "../server/server_call.ts";
-import { isPromise, isStream } from "../server/table.ts";
+import { isPromise, isStream } from "../eventual.ts";
 import type { Transport } from "../transport/transport.ts";
 import type { Components } from "./components.ts";
 import { MeshCore } from "./mesh.ts";
