@@ -236,14 +236,14 @@ export class MuonError extends Error {
           : thrown.name === "TimeoutError"
           ? "deadline_exceeded"
           : "internal");
-      return new MuonError(status, thrown.message === "" ? thrown.name : thrown.message, {
+      return new MuonError(status, textOf(thrown.message || thrown.name), {
         ...options,
         cause: thrown,
       });
     }
     return new MuonError(
       options.status ?? "internal",
-      typeof thrown === "string" ? thrown : `thrown: ${String(thrown)}`,
+      typeof thrown === "string" ? thrown : `thrown: ${textOf(thrown)}`,
       {
         ...options,
         cause: thrown,
@@ -276,6 +276,23 @@ export class MuonError extends Error {
       status: this.status,
       ...(this.details === undefined ? {} : { details: this.details }),
     };
+  }
+}
+
+/**
+ * A value as text, whatever it is: what was thrown may be an object that cannot be made one, and whoever tells of it
+ * must not fail over that.
+ *
+ * @example
+ * ```ts
+ * textOf(Object.create(null)); // "[object]"
+ * ```
+ */
+export function textOf(value: unknown): string {
+  try {
+    return String(value);
+  } catch {
+    return `[${typeof value}]`;
   }
 }
 

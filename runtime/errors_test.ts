@@ -115,6 +115,18 @@ test("more is said about where, and what was said stays", () => {
   assert.deepEqual(MuonError.from(first, { where: { service: "s" } }).where.service, "s");
 });
 
+test("anything that is thrown has a text", () => {
+  for (const thrown of [Object.create(null), { toString: 1, valueOf: 1 }, Symbol("s"), null, undefined, 1n]) {
+    const error = MuonError.from(thrown);
+    assert.equal(error.status, "internal");
+    assert.equal(typeof error.detail, "string");
+  }
+  for (const message of [undefined, null, Object.create(null), ""]) {
+    const error = MuonError.from(Object.assign(new RangeError(), { message }));
+    assert.match(error.detail, /^(RangeError|\[object\])$/);
+  }
+});
+
 test("errors of another copy of muon are known, other errors are not", async () => {
   const path: string = "./errors.ts?copy"; // in a variable: tsc looks for the file of a literal
   const copy = await import(path) as typeof import("./errors.ts");

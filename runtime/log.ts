@@ -4,6 +4,7 @@
  * @module
  */
 
+import { textOf } from "./errors.ts";
 import { isoTime } from "./iso_time.ts";
 import type { System } from "./platform.ts";
 
@@ -175,13 +176,13 @@ function logger(
 }
 
 function show(value: unknown): string {
-  if (value instanceof Error) return JSON.stringify(redact(value.stack ?? value.message));
+  if (value instanceof Error) return JSON.stringify(redact(textOf(value.stack ?? value.message)));
   if (typeof value === "string") {
     const shown = redact(value);
     return BARE.test(shown) ? shown : JSON.stringify(shown);
   }
   if (typeof value === "bigint") return value.toString();
-  return stringify(value) ?? String(value);
+  return stringify(value) ?? textOf(value);
 }
 
 /** JSON without secrets; `undefined` if JSON cannot carry the value: it is a ring, or too deep. */
@@ -207,6 +208,6 @@ function errorFields(error: Error): Record<string, unknown> {
 /** The same with what JSON cannot carry as text. */
 function flat(line: Readonly<Record<string, unknown>>): Record<string, unknown> {
   return Object.fromEntries(
-    Object.entries(line).map(([key, value]) => [key, stringify(value) === undefined ? String(value) : value]),
+    Object.entries(line).map(([key, value]) => [key, stringify(value) === undefined ? textOf(value) : value]),
   );
 }

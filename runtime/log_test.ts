@@ -158,3 +158,13 @@ test("a machine's logger has the time, and the form that fits its stderr", () =>
   assert.equal(JSON.parse(written({ format: "json" }, true)).message, "x");
   assert.equal(written({ level: "error" }), "");
 });
+
+test("what has no text is no reason to fail", () => {
+  const lines: string[] = [];
+  const ring: Record<string, unknown> = Object.create(null);
+  ring.self = ring;
+  const odd = Object.assign(new Error("odd"), { stack: 7 });
+  for (const make of [lineLogger, jsonLogger]) make((line) => lines.push(line)).warn("odd", { ring, odd });
+  assert.match(lines[0]!, /ring=\[object\] odd="7"/);
+  assert.match(lines[1]!, /"ring":"\[object\]"/);
+});

@@ -241,6 +241,30 @@ describe("a call with one answer", () => {
     assert.equal((await call(new FakeCall("Greeter.Odd", 1))).error!.detail, "a string");
   });
 
+  test("is answered whatever its handler threw", async () => {
+    const odd = [
+      undefined,
+      null,
+      Object.create(null),
+      { toString: null },
+      Object.freeze(new Error("no")),
+      Object.assign(new Error(), { message: undefined }),
+    ];
+    const { call } = serving({ now: {}, later: {} }, {
+      now: (which: never) => {
+        throw odd[which];
+      },
+      later: (which: never) => Promise.reject(odd[which]),
+    });
+    for (const endpoint of ["Greeter.Now", "Greeter.Later"]) {
+      for (const which of odd.keys()) {
+        const { error } = await call(new FakeCall(endpoint, which));
+        assert.equal(error!.status, "internal");
+        assert.equal(typeof error!.detail, "string");
+      }
+    }
+  });
+
   test("that cannot be encoded is an error that says so", async () => {
     const { call, stats } = serving({ big: {} }, { big: () => 10n });
     const { error } = await call(new FakeCall("Greeter.Big", 1));
