@@ -48,16 +48,21 @@ export async function pump(
     readonly failed: (error: unknown) => void;
   },
 ): Promise<void> {
-  const items = source[Symbol.asyncIterator]();
+  let items: AsyncIterator<unknown> | undefined;
   let over = false;
-  const stop = () => {
+  const stop = async () => {
     if (over) return;
     over = true;
-    void Promise.resolve(items.return?.()).catch(() => {});
+    try {
+      await items?.return?.();
+    } catch {
+      // The call's own end is what its caller hears of.
+    }
   };
   // The server may answer, or fail, before it has read everything: then the source is not read on.
   exchange.trailer.then(stop, stop);
   try {
+    items = source[Symbol.asyncIterator]();
     while (!over) {
       const item = await items.next();
       if (item.done || over) break;
@@ -68,6 +73,6 @@ export async function pump(
     over = true;
   } catch (error) {
     if (!over) failed(error);
-    stop();
+    void stop();
   }
 }
