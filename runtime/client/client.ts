@@ -13,12 +13,13 @@ import type { PolicyProvider } from "../policy.ts";
 import type { Selector } from "../selector/selector.ts";
 import { TimerWheel } from "../timer_wheel.ts";
 import type { Accept, Transport } from "../transport/transport.ts";
-import { type CallParent, ClientCall, type ClientCore } from "./client_call.ts";
+import { ClientCall } from "./client_call.ts";
+import type { CallParent, ClientCore } from "./client_core.ts";
 import { Links } from "./links.ts";
 import { PendingCall } from "./pending_call.ts";
 import { checkOptions, type Target } from "./target.ts";
 
-export type { CallParent } from "./client_call.ts";
+export type { CallParent } from "./client_core.ts";
 
 /** Options of {@link RpcClient}. */
 export interface RpcClientOptions {

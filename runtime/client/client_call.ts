@@ -6,72 +6,23 @@
  * @module
  */
 
-import type { CallOptions } from "../call.ts";
-import type { Codecs } from "../codec/codecs.ts";
 import type { Marshal } from "../codec/codec.ts";
 import { Values } from "../context.ts";
 import type { Kind } from "../definition.ts";
 import { type Attempt, MuonError, type Where } from "../errors.ts";
 import { isStream } from "../eventual.ts";
-import type { Handler, Invocation } from "../interceptor.ts";
+import type { Invocation } from "../interceptor.ts";
 import { Metadata } from "../metadata.ts";
-import type { System } from "../platform.ts";
-import { backoff, type CallPolicy, type PolicyProvider } from "../policy.ts";
+import { backoff, type CallPolicy } from "../policy.ts";
 import type { Node } from "../record.ts";
-import type { Outcome, Pick, Selector } from "../selector/selector.ts";
-import { type TimerWheel, WheelTimer } from "../timer_wheel.ts";
+import type { Outcome, Pick } from "../selector/selector.ts";
+import { WheelTimer } from "../timer_wheel.ts";
 import type { CallHandle, CallHead, Exchange, Link, ReplySink } from "../transport/transport.ts";
 import { decodeAnswers, pump } from "./answers.ts";
+import type { CallPlan, ClientCore } from "./client_core.ts";
 import { pickOfAddress, schemeOf } from "./given_address.ts";
-import type { Links } from "./links.ts";
-import { type Answers, canceled, type PendingCall } from "./pending_call.ts";
+import { type Answers, canceled } from "./pending_call.ts";
 import { type Route, type Target, whereOf } from "./target.ts";
-
-/** What all calls of a client share. */
-export interface ClientCore {
-  /** Time and chance. */
-  readonly system: System;
-  /** Picks nodes. */
-  readonly selector: Selector;
-  /** Links to them. */
-  readonly links: Links;
-  /** Ways of writing. */
-  readonly codecs: Codecs;
-  /** How inputs are written where neither the call nor the link says. */
-  readonly contentType: string | undefined;
-  /** Timeouts and retries. */
-  readonly policy: PolicyProvider;
-  /** Deadlines of calls that wait for something other than their answer. */
-  readonly wheel: TimerWheel;
-  /** Stands around a whole call and ends in {@link ClientCall.run}; `undefined` where nothing does. */
-  readonly whole: Handler | undefined;
-  /** Stands around an attempt and ends in {@link ClientCall.send}; `undefined` where nothing does. */
-  readonly single: Handler | undefined;
-}
-
-/** What a call inherits from the call whose handler makes it. */
-export interface CallParent {
-  /** Ends it too. */
-  readonly signal: AbortSignal;
-  /** It ends no later, in ms on the steady clock. */
-  readonly deadline: number | undefined;
-  /** Metadata that flows on. */
-  readonly forwarded: Metadata;
-}
-
-/** What a call is made of. */
-export interface CallPlan {
-  /** What is called. */
-  readonly target: Target;
-  /** Input, or stream of inputs. */
-  readonly input: unknown;
-  /** The caller's options. */
-  readonly options: CallOptions | undefined;
-  /** The call that is being handled. */
-  readonly parent: CallParent | undefined;
-  /** What the caller holds. */
-  readonly pending: PendingCall;
-}
 
 /** How inputs are written where nobody says. */
 const CONTENT_TYPE = "application/cbor";
