@@ -33,6 +33,8 @@ export class VirtualClock implements Clock {
   readonly #settle: () => Promise<void>;
 
   /**
+   * A clock that stands still.
+   *
    * @param options `start`: the first time, in ms since the epoch. `settle`: lets the work that a timer started go
    * on before the next one fires; by default a good number of microtasks, which is enough for what does no I/O.
    */
@@ -46,10 +48,12 @@ export class VirtualClock implements Clock {
     return this.#entries.length;
   }
 
+  /** The time, in ms; it only moves on. */
   now(): number {
     return this.#now;
   }
 
+  /** The time as the system has it, in ms since the epoch: it may {@link jump}. */
   wall(): number {
     return this.#now + this.#skew;
   }
@@ -59,6 +63,11 @@ export class VirtualClock implements Clock {
     this.#skew += ms;
   }
 
+  /**
+   * Calls back once, `ms` from now.
+   *
+   * @throws {RangeError} If `ms` is below 0 or no number.
+   */
   after(ms: number, callback: () => void): Timer {
     if (!(ms >= 0)) throw new RangeError(`Timer delay must be at least 0 ms: current value is ${ms}`);
     const entry = { at: this.#now + ms, order: this.#order++, callback };

@@ -81,15 +81,25 @@ function seededEntropy(random: Random): Entropy {
 
 /** A machine in memory, and what a test can do to it. */
 export class VirtualPlatform implements Platform {
+  /** Which runtime this is. */
   readonly runtime = "virtual";
+  /** Its version. */
   readonly version = "1";
+  /** Name of this machine. */
   readonly hostname: string;
+  /** Id of this process. */
   readonly pid: number;
+  /** Id of the user. */
   readonly uid = 1000;
+  /** Words of the command line. */
   readonly args: readonly string[];
+  /** Whether stderr is a terminal. */
   readonly isTerminal = false;
+  /** Directory for what the user's processes share. */
   readonly runtimeDirectory = "/run/user/1000";
+  /** Files, in memory. */
   readonly files: VirtualFiles;
+  /** Datagrams, on the network's link. */
   readonly datagrams: Datagrams;
   /** The network the process is on. */
   readonly network: VirtualNetwork;
@@ -103,7 +113,11 @@ export class VirtualPlatform implements Platform {
   readonly #turns = new MicrotaskTurns();
   readonly #signals: { readonly signal: StopSignal; readonly callback: () => void }[] = [];
 
-  /** @param options As {@link createVirtualSystem} takes them. */
+  /**
+   * A machine on a clock.
+   *
+   * @param options As {@link createVirtualSystem} takes them.
+   */
   constructor(options: VirtualSystemOptions & { readonly clock: Clock }) {
     this.hostname = options.hostname ?? "virtual";
     this.pid = options.pid ?? 1;
@@ -121,22 +135,27 @@ export class VirtualPlatform implements Platform {
     return listeners.length;
   }
 
+  /** A variable of the environment. */
   env(name: string): string | undefined {
     return Object.hasOwn(this.#env, name) ? this.#env[name] : undefined;
   }
 
+  /** Reads a command line, as strictly as a runtime does. */
   parseArgs(args: readonly string[], flags: Readonly<Record<string, FlagSpec>>): ParsedArgs {
     return parseVirtualArgs(args, flags);
   }
 
+  /** Adds to {@link stdout}. */
   write(text: string): void {
     this.stdout += text;
   }
 
+  /** Adds to {@link stderr}. */
   writeError(text: string): void {
     this.stderr += text;
   }
 
+  /** Calls back at each such signal that {@link raise} sends, until disposed. */
   onSignal(signal: StopSignal, callback: () => void): Disposable {
     const entry = { signal, callback };
     this.#signals.push(entry);
@@ -148,18 +167,22 @@ export class VirtualPlatform implements Platform {
     };
   }
 
+  /** Sets {@link exitCode}, the first time. */
   exit(code: number): void {
     this.exitCode ??= code;
   }
 
+  /** Calls back behind the microtasks that are due. */
   endOfTurn(callback: () => void): void {
     this.#turns.post(callback);
   }
 
+  /** Listens on the network. */
   serve(options: HostOptions): Promise<Host> {
     return this.network.serve(options);
   }
 
+  /** Dials a WebSocket over the network. */
   dialWebSocket(url: string, options: DialWebSocketOptions): Promise<MessageSocket> {
     return this.network.dialWebSocket(url, options);
   }
@@ -215,11 +238,16 @@ export class VirtualFiles implements Files {
   readonly #entries = new Map<string, Entry>();
   readonly #watchers = new Set<{ readonly path: string; readonly changed: () => void }>();
 
-  /** @param clock What the times of changes come from. */
+  /**
+   * An empty disk.
+   *
+   * @param clock What the times of changes come from.
+   */
   constructor(clock: Clock) {
     this.#clock = clock;
   }
 
+  /** The bytes of a file; `undefined` if there is none. */
   read(path: string): Promise<Uint8Array | undefined> {
     const entry = this.#entries.get(clean(path));
     if (entry?.kind === "directory") {
@@ -228,6 +256,7 @@ export class VirtualFiles implements Files {
     return Promise.resolve(entry?.data.slice());
   }
 
+  /** Writes a file. */
   writeAtomic(path: string, data: Uint8Array, options: { readonly mode?: number } = {}): Promise<void> {
     const name = clean(path);
     if (this.#entries.get(parent(name))?.kind !== "directory" && parent(name) !== "") {
@@ -240,6 +269,7 @@ export class VirtualFiles implements Files {
     return Promise.resolve();
   }
 
+  /** Names in a directory. */
   list(path: string): Promise<readonly string[]> {
     const directory = clean(path);
     const names: string[] = [];
@@ -249,6 +279,7 @@ export class VirtualFiles implements Files {
     return Promise.resolve(names);
   }
 
+  /** What is known of a path; `undefined` if nothing is there. */
   stat(path: string): Promise<FileInfo | undefined> {
     const entry = this.#entries.get(clean(path));
     return Promise.resolve(
@@ -262,6 +293,7 @@ export class VirtualFiles implements Files {
     );
   }
 
+  /** Makes a directory and those above it. */
   makeDirectory(path: string, options: { readonly mode?: number } = {}): Promise<void> {
     const name = clean(path);
     for (let end = name.indexOf("/", 1);; end = name.indexOf("/", end + 1)) {
@@ -277,6 +309,7 @@ export class VirtualFiles implements Files {
     }
   }
 
+  /** Removes a file. */
   remove(path: string): Promise<void> {
     const name = clean(path);
     if (this.#entries.get(name)?.kind === "directory") {
@@ -286,6 +319,7 @@ export class VirtualFiles implements Files {
     return Promise.resolve();
   }
 
+  /** Calls back when something in a directory changed. */
   watch(path: string, changed: () => void): Disposable {
     const watcher = { path: clean(path), changed };
     this.#watchers.add(watcher);
