@@ -134,6 +134,7 @@ export type {
   SubscriptionDefinition,
 } from "./runtime/definition.ts";
 export {
+  type Attempt,
   type ErrorDetail,
   MuonError,
   type MuonErrorOptions,
@@ -148,7 +149,7 @@ export type { ActionContext, OwnFlag, OwnFlags, OwnFlagValues } from "./runtime/
 export type { App, FetchApp, RouteEnv, Routes } from "./runtime/service/routes.ts";
 export type { SubscribeToOptions } from "./runtime/service/service.ts";
 export type { AnySchema, StandardSchemaV1 } from "./runtime/schema.ts";
-export type { Description, Health, Stats } from "./runtime/server/debug.ts";
+export type { Description, EndpointDescription, Health, Stats } from "./runtime/server/debug.ts";
 export {
   CALL_POLICY,
   type CallPolicy,
@@ -177,6 +178,7 @@ export type { Decision } from "./runtime/selector/selector.ts";
 // For those who bring an implementation of their own, or test one.
 export type {
   Broker,
+  BrokerAbilities,
   Delivery,
   Message,
   SubscribeOptions,
@@ -200,15 +202,70 @@ export {
   type CachedRegistryOptions,
   createCachedRegistry,
 } from "./runtime/registry/cache.ts";
+export { createFileRegistry, type FileRegistryOptions } from "./runtime/registry/file/file.ts";
 export { createKvRegistry, type KvRegistryOptions } from "./runtime/registry/kv/kv.ts";
+export { createMdnsRegistry, type MdnsRegistryOptions } from "./runtime/registry/mdns/mdns.ts";
+export {
+  createMemoryRegistry,
+  type MemoryRegistryOptions,
+  MemoryRegistryStore,
+} from "./runtime/registry/memory.ts";
 export type { KvEntry, KvKey, KvStore } from "./runtime/kv_store.ts";
 export {
   createPolledRegistry,
   type PolledBackend,
   type PolledRegistryOptions,
 } from "./runtime/registry/polled.ts";
+export { createSelector, type SelectorOptions } from "./runtime/selector/registry_selector.ts";
+export { createLeastConn } from "./runtime/selector/leastconn.ts";
+export { createRandom } from "./runtime/selector/random.ts";
+export { createRoundRobin } from "./runtime/selector/roundrobin.ts";
+export {
+  createHttpTransport,
+  type HttpOptions as HttpTransportOptions,
+} from "./runtime/transport/http/http.ts";
+export {
+  createMemoryTransport,
+  MemoryNetwork,
+  type MemoryOptions as MemoryTransportOptions,
+} from "./runtime/transport/memory/memory.ts";
+export {
+  createMucpTransport,
+  type MucpOptions as MucpTransportOptions,
+} from "./runtime/transport/mucp/mucp.ts";
+export { createWsTransport, type WsOptions as WsTransportOptions } from "./runtime/transport/ws/ws.ts";
+export { createHttpBroker, type HttpBroker, type HttpBrokerOptions } from "./runtime/broker/http/http.ts";
+export {
+  createMemoryBroker,
+  type MemoryBroker,
+  type MemoryBrokerOptions,
+  MemoryBus,
+} from "./runtime/broker/memory.ts";
 export type { EndpointRecord, Node, ServiceRecord, ValueRecord } from "./runtime/record.ts";
-export type { Link, Listener, ServedProtocol, Transport } from "./runtime/transport/transport.ts";
-export type { Host, MessageSocket, Peer, Protocol } from "./runtime/host.ts";
+export type {
+  Accept,
+  CallHandle,
+  CallHead,
+  DialOptions,
+  Exchange,
+  Incoming,
+  Link,
+  Listener,
+  ListenOptions,
+  ReplySink,
+  ServedProtocol,
+  Transport,
+} from "./runtime/transport/transport.ts";
+export type {
+  ByteStream,
+  Host,
+  HostOptions,
+  MessageSocket,
+  MessageSocketEvents,
+  Peer,
+  Protocol,
+  RequestHead,
+  TlsOptions,
+} from "./runtime/host.ts";
 export type { Clock, Timer } from "./runtime/clock.ts";
 export type { Platform, System } from "./runtime/platform.ts";

@@ -17,6 +17,12 @@
  */
 
 export { VirtualClock } from "./runtime/virtual_clock.ts";
-export { createVirtualSystem, VirtualPlatform } from "./runtime/virtual_platform.ts";
+export {
+  createVirtualSystem,
+  VirtualFiles,
+  VirtualPlatform,
+  type VirtualSystem,
+  type VirtualSystemOptions,
+} from "./runtime/virtual_platform.ts";
 export { VirtualNetwork } from "./runtime/virtual_network.ts";
 export { type Random, seeded } from "./runtime/random.ts";
