@@ -172,6 +172,7 @@ const BRAND = Symbol.for("muon.MuonError");
  * ```
  */
 export class MuonError extends Error {
+  /** `MuonError`. */
   override readonly name = "MuonError";
   /** Who says so: a service's name, or a part of muon as `muon.client`. */
   readonly id: string;
@@ -189,6 +190,8 @@ export class MuonError extends Error {
   readonly notRun: boolean;
 
   /**
+   * An error, to be thrown.
+   *
    * @param status What went wrong.
    * @param detail The same in words, for a person.
    * @param options Who, where, the number and what lies beneath.
