@@ -346,7 +346,7 @@ describe("interceptors of calls", () => {
 
   for (const around of ["interceptors", "attemptInterceptors"] as const) {
     test(`take their time from the call's (${around})`, async () => {
-      let turn: PromiseWithResolvers<void> | undefined;
+      let turn: PromiseWithResolvers<void> | undefined = undefined;
       const slow: Interceptor = (next) => async (invocation) => {
         await turn?.promise;
         return await next(invocation);

@@ -10,7 +10,7 @@ import { Metadata } from "../../metadata.ts";
 import type { CallHead, Incoming } from "../transport.ts";
 import { Inbox } from "./inbox.ts";
 import { rejected } from "./later.ts";
-import { tooLarge, tooMuchMetadata } from "./outbound.ts";
+import { tooLarge } from "./outbound.ts";
 import { Outbox } from "./outbox.ts";
 import { ProtocolError } from "./reader.ts";
 import type { Session } from "./session.ts";
@@ -70,7 +70,8 @@ export class InboundCall extends Entry implements Incoming {
 
   /** Sends metadata ahead of the first answer; after it, nothing happens. */
   header(metadata: Metadata): void {
-    if (!this.#over && !this.#answering) this.#session.sender.header(this.id, metadata);
+    if (this.#over || this.#answering || this.#refused(metadata)) return;
+    this.#session.sender.header(this.id, metadata);
   }
 
   reply(body: Uint8Array, trailer: Metadata = Metadata.EMPTY): void {
@@ -123,8 +124,8 @@ export class InboundCall extends Entry implements Incoming {
   fail(error: MuonError, trailer: Metadata = Metadata.EMPTY): void {
     if (this.#over) return;
     const { sender } = this.#session;
-    // A trailer that is too large must not hide the error.
-    if (sender.excess(trailer) !== undefined) trailer = Metadata.EMPTY;
+    // A trailer that is not taken must not hide the error.
+    if (sender.refusal(trailer) !== undefined) trailer = Metadata.EMPTY;
     if (this.#outbox === undefined || this.#outbox.empty) {
       sender.error(this.id, error, trailer);
       this.#finish();
@@ -200,11 +201,10 @@ export class InboundCall extends Entry implements Incoming {
     this.abort(error);
   }
 
-  #refused(trailer: Metadata): boolean {
-    const { sender } = this.#session;
-    const excess = sender.excess(trailer);
-    if (excess === undefined) return false;
-    this.fail(tooMuchMetadata(excess, sender.peer.maxMetadata));
+  #refused(metadata: Metadata): boolean {
+    const refusal = this.#session.sender.refusal(metadata);
+    if (refusal === undefined) return false;
+    this.fail(refusal);
     return true;
   }
 

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { MuonError } from "../../errors.ts";
 import { isKey, isValue, Metadata } from "../../metadata.ts";
 import type { CallHead } from "../transport.ts";
 import { MAX_ENTRIES, MAX_NAME } from "./limits.ts";
@@ -203,6 +204,41 @@ export class KeysIn {
     }
     return key;
   }
+}
+
+/**
+ * Why the other end would not take metadata, if it would not; `undefined` if it would.
+ *
+ * @param limit Most bytes of keys and values.
+ */
+export function metadataRefusal(metadata: Metadata, limit: number): MuonError | undefined {
+  if (metadata.size === 0) return undefined;
+  if (metadata.size > MAX_ENTRIES) {
+    return new MuonError(
+      "resource_exhausted",
+      `the metadata has ${metadata.size} entries, more than ${MAX_ENTRIES}`,
+      { id: "muon.wire" },
+    );
+  }
+  for (const [key] of metadata) {
+    if (key.length <= MAX_NAME) continue;
+    return new MuonError(
+      "invalid_argument",
+      `a metadata key has ${key.length} characters, more than ${MAX_NAME}: ${key.slice(0, 32)}…`,
+      { id: "muon.wire" },
+    );
+  }
+  const size = metadataSize(metadata);
+  return size > limit ? tooMuchMetadata(size, limit) : undefined;
+}
+
+/** That metadata is larger than the other end takes. */
+export function tooMuchMetadata(size: number, limit: number): MuonError {
+  return new MuonError(
+    "resource_exhausted",
+    `the metadata has ${size} bytes, and the other end takes ${limit} (its limit maxMetadata)`,
+    { id: "muon.wire" },
+  );
 }
 
 /**

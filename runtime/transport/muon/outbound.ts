@@ -220,10 +220,8 @@ export class OpenCall extends Outbound implements Exchange {
 
   end(trailer: Metadata = Metadata.EMPTY): void {
     if (this.#ended || this.over) return;
-    const excess = this.session.sender.excess(trailer);
-    if (excess !== undefined) {
-      return this.refuse(tooMuchMetadata(excess, this.session.sender.peer.maxMetadata));
-    }
+    const refusal = this.session.sender.refusal(trailer);
+    if (refusal !== undefined) return this.refuse(refusal);
     this.#ended = true;
     this.outbox!.end(trailer);
   }
@@ -313,15 +311,6 @@ export function tooLarge(what: "input" | "output", size: number, limit: number):
   return new MuonError(
     "resource_exhausted",
     `the ${what} has ${size} bytes, and the other end takes ${limit} (its limit maxMessage)`,
-    { id: "muon.wire" },
-  );
-}
-
-/** That metadata is larger than the other end takes. */
-export function tooMuchMetadata(size: number, limit: number): MuonError {
-  return new MuonError(
-    "resource_exhausted",
-    `the metadata has ${size} bytes, and the other end takes ${limit} (its limit maxMetadata)`,
     { id: "muon.wire" },
   );
 }

@@ -31,7 +31,7 @@ import {
   writeError,
   writeHello,
 } from "./frames.ts";
-import { KeysOut, metadataRoom, metadataSize, routeRoom, RoutesOut } from "./intern.ts";
+import { KeysOut, metadataRefusal, metadataRoom, routeRoom, RoutesOut } from "./intern.ts";
 import { FLOOR, type WireOptions } from "./limits.ts";
 import type { Outbox } from "./outbox.ts";
 import { textRoom, Writer } from "./writer.ts";
@@ -109,11 +109,9 @@ export class Sender {
     this.#keys.allow(hello.keys);
   }
 
-  /** Whether metadata fits what the other end takes; how many bytes it has if not. */
-  excess(metadata: Metadata): number | undefined {
-    if (metadata.size === 0) return undefined;
-    const size = metadataSize(metadata);
-    return size > this.peer.maxMetadata ? size : undefined;
+  /** Why the other end would not take metadata, if it would not. */
+  refusal(metadata: Metadata): MuonError | undefined {
+    return metadataRefusal(metadata, this.peer.maxMetadata);
   }
 
   /** Writes HELLO. */

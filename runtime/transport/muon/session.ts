@@ -13,10 +13,10 @@ import type { Accept, CallHandle, CallHead, Exchange, ReplySink } from "../trans
 import * as frames from "./frames.ts";
 import { InboundCall } from "./inbound.ts";
 import { Holdings, type InboxContext } from "./inbox.ts";
-import { KeysIn, RoutesIn } from "./intern.ts";
+import { KeysIn, RoutesIn, tooMuchMetadata } from "./intern.ts";
 import { Later } from "./later.ts";
-import { MAX_ENTRIES, MAX_NAME, SLACK, type WireOptions } from "./limits.ts";
-import { abortError, OpenCall, type Outbound, tooLarge, tooMuchMetadata, UnaryCall } from "./outbound.ts";
+import { MAX_NAME, SLACK, type WireOptions } from "./limits.ts";
+import { abortError, OpenCall, type Outbound, tooLarge, UnaryCall } from "./outbound.ts";
 import { ProtocolError, Reader } from "./reader.ts";
 import { Sender, type Wire } from "./sender.ts";
 import { StreamTable } from "./stream_table.ts";
@@ -326,14 +326,8 @@ export class Session implements InboxContext {
       const detail = `a name has ${name.length} characters, more than ${LONG_NAME}: ${name.slice(0, 32)}…`;
       return unrun(new MuonError("invalid_argument", detail, { id: "muon.wire" }), this.where(head));
     }
-    const excess = this.sender.excess(head.metadata);
-    if (excess !== undefined) {
-      return unrun(tooMuchMetadata(excess, peer.maxMetadata), this.where(head));
-    }
-    if (head.metadata.size > MAX_ENTRIES) {
-      const detail = `the metadata has ${head.metadata.size} entries, more than ${MAX_ENTRIES}`;
-      return unrun(new MuonError("resource_exhausted", detail, { id: "muon.wire" }), this.where(head));
-    }
+    const refusal = this.sender.refusal(head.metadata);
+    if (refusal !== undefined) return unrun(refusal, this.where(head));
     return undefined;
   }
 

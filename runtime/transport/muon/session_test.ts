@@ -5,6 +5,7 @@ import { Metadata } from "../../metadata.ts";
 import { below, type Random, seeded } from "../../random.ts";
 import type { Incoming } from "../transport.ts";
 import * as frames from "./frames.ts";
+import type { InboundCall } from "./inbound.ts";
 import { wireOptions } from "./limits.ts";
 import { hex, type TestCall, type TestEnd, TestPair } from "./testing.ts";
 import { Writer } from "./writer.ts";
@@ -521,6 +522,47 @@ describe("limits", () => {
     await pair.settle();
     assert.match(answered.error!.detail, /the metadata has 51 bytes, and the other end takes 50/);
     assert.equal(pair.dialler.session.over, false);
+  });
+
+  test("metadata with too many entries, or too long a key, harms no other call", async () => {
+    const pair = new TestPair();
+    await pair.settle();
+    const many = Metadata.from(Array.from({ length: 257 }, (_, i) => [`k${i}`, ""] as const));
+    const long = Metadata.from({ ["k".repeat(1_025)]: "" });
+    const expected = [
+      [many, /257 entries, more than 256/],
+      [long, /key has 1025 characters, more than 1024: k{32}…/],
+    ] as const;
+    for (const [metadata, text] of expected) {
+      const call = pair.dialler.call(hex("01"), { metadata });
+      await pair.settle();
+      assert.match(call.error!.detail, text);
+      assert.equal(call.error!.notRun, true);
+      const exchange = pair.dialler.open();
+      exchange.end(metadata);
+      assert.match((await outcome(exchange.trailer) as MuonError).detail, text);
+      for (
+        const answer of [
+          (call: Incoming) => call.reply(hex("02"), metadata),
+          (call: Incoming) => ((call as InboundCall).header(metadata), call.reply(hex("02"))),
+          (call: Incoming) => (call.send(hex("02")), call.end(metadata)),
+        ]
+      ) {
+        const answered = pair.dialler.call(hex("01"));
+        await pair.settle();
+        answer(pair.listener.calls.at(-1)!);
+        await pair.settle();
+        const error = answered.error ?? await outcome(answered.stream!.trailer) as MuonError;
+        assert.match(error.detail, text);
+        assert.equal(error.notRun, false);
+      }
+      const failed = pair.dialler.call(hex("01"));
+      await pair.settle();
+      pair.listener.calls.at(-1)!.fail(new MuonError("aborted", "as it was"), metadata);
+      await pair.settle();
+      assert.equal(failed.error!.detail, "as it was");
+    }
+    assert.equal(pair.dialler.session.over || pair.listener.session.over, false);
   });
 
   test("options out of range are named", () => {
