@@ -2,11 +2,10 @@
  * The snippets of README and docs run: every block of TypeScript is executed on this runtime, and where a block of
  * text follows it, that is what it prints. A block that begins with `// name.ts` is a file, and a page's files lie in
  * one folder: `main.ts` is loaded, the others are there to be imported (README's run as processes in
- * examples_test.ts). What the snippets are to the compiler is checked once, on Deno; so is where links lead.
+ * examples_test.ts). What the snippets are to the compiler is checked once, on Deno.
  */
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { existsSync } from "node:fs";
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -22,7 +21,6 @@ const scratch = join(ROOT, "tests", `.scratch-docs-${process.pid}`);
 
 interface Page {
   readonly name: string;
-  readonly text: string;
   readonly snippets: readonly { readonly snippet: Snippet; readonly path: string }[];
 }
 
@@ -38,7 +36,7 @@ const pages: readonly Page[] = await Promise.all(names.map(async (name) => {
     snippet,
     path: join(folder, snippet.file ?? `line_${snippet.line}.ts`),
   }));
-  return { name, text, snippets };
+  return { name, snippets };
 }));
 
 /** Runs a module and gives what it printed. */
@@ -101,34 +99,5 @@ describe("the pages", () => {
         env: { ...process.env, NO_COLOR: "1" },
       }).catch(({ stderr }) => assert.fail(stderr));
     });
-
-    test("the links lead somewhere", () => {
-      const dead: string[] = [];
-      for (const { name, text } of pages) {
-        const prose = text.replaceAll(/^```[\s\S]*?^```$/gm, "").replaceAll(/`[^`\n]*`/g, "");
-        for (const [, target = ""] of prose.matchAll(/\]\(([^)\s]+)\)/g)) {
-          if (/^\w+:/.test(target)) continue;
-          const [file = "", anchor] = target.split("#");
-          const path = file === "" ? join(ROOT, name) : join(ROOT, dirname(name), decodeURI(file));
-          const page = pages.find((one) => join(ROOT, one.name) === path);
-          if (
-            !existsSync(path) || (anchor !== undefined && page !== undefined && !anchors(page).has(anchor))
-          ) {
-            dead.push(`${name}: ${target}`);
-          }
-        }
-      }
-      assert.deepEqual(dead, []);
-    });
   }
 });
-
-/** The anchors of a page's headings, as GitHub makes them. */
-function anchors({ text }: Page): Set<string> {
-  const headings = text.replaceAll(/^```[\s\S]*?^```$/gm, "").matchAll(/^#+ +(.*)$/gm);
-  return new Set(
-    [...headings].map(([, heading = ""]) =>
-      heading.trim().toLowerCase().replaceAll(/[^\p{L}\p{N}\s_-]/gu, "").replaceAll(/\s/g, "-")
-    ),
-  );
-}
