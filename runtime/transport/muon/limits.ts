@@ -26,7 +26,12 @@ export interface WireOptions extends Pick<Limits, "maxMessage" | "maxMetadata" |
   readonly routes: number;
   /** Metadata keys kept for the other end. @default {1_024} */
   readonly keys: number;
-  /** Bytes of messages that are not read or not whole, of all streams together. @default {67_108_864} */
+  /**
+   * Bytes of messages that are not read or not whole, of all streams together; and bytes that may wait in the socket
+   * while the other end goes on sending.
+   *
+   * @default {67_108_864}
+   */
   readonly held: number;
   /**
    * Frames after which a batch leaves before the turn's end. Fewer let the other end begin earlier, more cost less.

@@ -179,6 +179,11 @@ export class Session implements InboxContext {
   /** Takes a message. */
   receive(message: Uint8Array): void {
     if (this.#over !== undefined) return;
+    const { held } = this.options;
+    // Answers need no credit: one that goes on asking without reading them must not fill this end's memory.
+    if (this.sender.congested && this.#wire.buffered > held) {
+      return this.#dead(`the other end sends and does not read: more than ${held} bytes wait for it`);
+    }
     this.#now = this.#clock.now();
     this.#heard = true;
     const reader = new Reader(message);

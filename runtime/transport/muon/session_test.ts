@@ -703,6 +703,23 @@ describe("keepalive", () => {
   });
 });
 
+test("one that asks and does not read its answers is given up", async () => {
+  const { end } = await greeted({ highWater: 1_000, held: 50_000 });
+  const ask = (id: number) => {
+    end.session.receive(frame(frames.CALL, id, HEAD));
+    const call = end.calls.at(-1)!;
+    if (!call.over) call.reply(new Uint8Array(10_000));
+    end.wire.buffered += end.take().reduce((sum, message) => sum + message.length, 0);
+  };
+  for (let id = 1; id <= 9; id += 2) ask(id);
+  assert.equal(end.session.over, false, "what is in flight may wait");
+  for (let id = 11; id <= 15; id += 2) ask(id);
+  assert.equal(end.session.over, true);
+  assert.match((await end.session.closed.promise)!.detail, /sends and does not read: more than 50000 bytes/);
+  assert.equal(end.wire.closed!.code, 1001);
+  assert.equal(end.calls.length, 5, "no further call was taken");
+});
+
 describe("a peer that lies", () => {
   const lies: [string, Uint8Array[], RegExp][] = [
     ["a frame cut short", [hex("0300")], /head is cut short/],
