@@ -166,8 +166,10 @@ export {
   type Logger,
   type LoggerOptions,
   type LogLevel,
+  redactFields,
   SILENT,
 } from "./runtime/log.ts";
+export { type LogTapeLogger, logTapeLogger } from "./runtime/log_tape.ts";
 
 // Which node serves a call.
 export { byAddress, byEndpoint, byLabel, byVersion } from "./runtime/selector/filters.ts";

@@ -154,6 +154,18 @@ export function redact(text: string): string {
   return text.replaceAll(URL_PASSWORD, `$1${REDACTED}`).replaceAll(CREDENTIALS, `$1 ${REDACTED}`);
 }
 
+/**
+ * Fields as JSON carries them, without secrets: those that {@link jsonLogger} leaves out. For loggers of one's own.
+ *
+ * @example
+ * ```ts
+ * redactFields({ order: 42, token: "abc" }); // { order: 42, token: "[redacted]" }
+ * ```
+ */
+export function redactFields(fields: LogFields): Record<string, unknown> {
+  return JSON.parse(stringify(fields) ?? stringify(flat(fields))!);
+}
+
 function logger(
   options: LoggerOptions,
   write: (level: LogLevel, message: string, fields: LogFields) => void,
@@ -208,6 +220,9 @@ function errorFields(error: Error): Record<string, unknown> {
 /** The same with what JSON cannot carry as text. */
 function flat(line: Readonly<Record<string, unknown>>): Record<string, unknown> {
   return Object.fromEntries(
-    Object.entries(line).map(([key, value]) => [key, stringify(value) === undefined ? textOf(value) : value]),
+    Object.entries(line).map(([key, value]) => [
+      key,
+      value !== undefined && stringify(value) === undefined ? textOf(value) : value,
+    ]),
   );
 }
