@@ -5,7 +5,13 @@ import { Latency, LATENCY_BUCKETS } from "./latency.ts";
 import { metricsText } from "./metrics.ts";
 import { serviceEntry } from "./table.ts";
 
-const debug = { node: "n1", started: 1_700_000_000_500, now: () => 0, health: () => "ok" };
+const debug = {
+  node: "n1",
+  started: 1_700_000_000_500,
+  now: () => 0,
+  health: () => "ok",
+  registryAway: () => 0,
+};
 
 function scrape() {
   const definition: ServiceDefinition = {
