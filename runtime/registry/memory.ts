@@ -41,7 +41,11 @@ export class MemoryRegistryStore {
   #timer: Timer | undefined;
   #due = Infinity;
 
-  /** @param clock Whose time ends what is not renewed. */
+  /**
+   * A store without records.
+   *
+   * @param clock Whose time ends what is not renewed.
+   */
   constructor(clock: Clock) {
     this.#clock = clock;
   }
