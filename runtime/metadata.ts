@@ -32,11 +32,14 @@ export class Metadata implements Iterable<[string, string]> {
   /**
    * Metadata of what a caller gave.
    *
-   * @throws {TypeError} If a key is no HTTP token, or a value is no string or holds a control character.
+   * @throws {TypeError} If it is no object, a key is no HTTP token, or a value is no string or holds a control character.
    */
   static from(init: MetadataInit | undefined): Metadata {
     if (init === undefined) return Metadata.EMPTY;
     if (init instanceof Metadata) return init;
+    if (typeof init !== "object" || init === null) {
+      throw new TypeError(`Metadata must be an object or pairs: current value is ${String(init)}`);
+    }
     const entries = new Map<string, string>();
     const pairs = Symbol.iterator in init
       ? init as Iterable<readonly [string, string]>

@@ -97,11 +97,15 @@ export class ClientCall extends WheelTimer implements Invocation, ReplySink, Cal
     return this.#controller.signal;
   }
 
-  /** Makes the call. What comes of it goes to the pending call, also what is wrong with it. */
+  /**
+   * Makes the call. What comes of it goes to the pending call.
+   *
+   * @throws {TypeError} If the metadata is none.
+   */
   start(): void {
     const { options, parent } = this.#plan;
+    if (options?.metadata !== undefined) this.metadata = Metadata.from(options.metadata);
     try {
-      if (options?.metadata !== undefined) this.metadata = Metadata.from(options.metadata);
       if (parent !== undefined) this.metadata = parent.forwarded.with(this.metadata);
       this.#began = this.#now();
       this.#limit(options?.timeout ?? this.#policy.timeout);

@@ -278,6 +278,12 @@ describe("a call", () => {
     );
     assert.throws(() => bench.call({ timeout: -1 }), RangeError);
     assert.throws(() => bench.call({ retries: 0.5 }), RangeError);
+    for (const metadata of ["a=1", 5, null, { "a b": "1" }, { a: 1 }, { a: "1\r\nb: 2" }]) {
+      assert.throws(
+        () => bench.call({ metadata: metadata as never }),
+        (error) => error instanceof TypeError && error.message.startsWith("Metadata "),
+      );
+    }
   });
 });
 
