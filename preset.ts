@@ -13,6 +13,7 @@ import { json } from "./runtime/codec/json.ts";
 import { raw } from "./runtime/codec/raw.ts";
 import { scan } from "./decorators/scan.ts";
 import type { Clock } from "./runtime/clock.ts";
+import { fetchOf } from "./runtime/fetch.ts";
 import type { Protocol } from "./runtime/host.ts";
 import { type Logger, machineLogger } from "./runtime/log.ts";
 import type { System } from "./runtime/platform.ts";
@@ -135,8 +136,9 @@ const REGISTRIES: Readonly<Record<string, (making: Making) => Registry>> = {
 };
 
 const BROKERS: Readonly<Record<string, (making: Making, registry: Registry) => MadeBroker>> = {
-  http: ({ system, log, limits, advertised }, registry) => {
+  http: ({ system, log, limits, advertised, options }, registry) => {
     const broker = createHttpBroker({
+      fetch: fetchOf(system.platform, options.tls),
       system,
       registry,
       log,
@@ -155,8 +157,9 @@ const BROKERS: Readonly<Record<string, (making: Making, registry: Registry) => M
 const ON_THE_PORT: readonly string[] = ["ws", "http", "mucp"];
 
 const TRANSPORTS: Readonly<Record<string, (making: Making) => Transport>> = {
-  http: ({ system, limits }) => createHttpTransport({ system, limits }),
-  mucp: ({ system, limits }) => createMucpTransport({ system, limits }),
+  http: ({ system, limits, options: { tls } }) => createHttpTransport({ system, limits, tls }),
+  mucp: ({ system, limits, options: { tls } }) =>
+    createMucpTransport({ system, limits, fetch: fetchOf(system.platform, tls) }),
   ws: ({ system, limits, options }) => createWsTransport({ system, limits, tls: options.tls }),
   memory: ({ system, limits }) =>
     createMemoryTransport({ system, limits, network: sharedBy(system).network }),

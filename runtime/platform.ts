@@ -165,6 +165,8 @@ export interface Platform {
   serve(options: HostOptions): Promise<Host>;
   /** Dials a WebSocket; rejects if the other end does not agree on the subprotocol. */
   dialWebSocket(url: string, options: DialWebSocketOptions): Promise<MessageSocket>;
+  /** A fetch with keys and certificates of its own; `undefined` where the runtime's cannot have them. */
+  fetchWith?(tls: DialTlsOptions): typeof globalThis.fetch;
 }
 
 /** Everything that is passed in instead of being asked of the machine. */

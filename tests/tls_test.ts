@@ -1,8 +1,16 @@
 /** Services over TLS, by flags' files and by options, on this runtime's own sockets. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { connect, createService, type ServiceDefinition, SILENT } from "../mod.ts";
-import { CA_CERT, SERVER_CERT, SERVER_KEY } from "./fixtures/tls.ts";
+import {
+  connect,
+  type Context,
+  createService,
+  type MeshTls,
+  type ServiceDefinition,
+  SILENT,
+} from "../mod.ts";
+import { currentRuntime } from "../tools/runtimes.ts";
+import { CA_CERT, CLIENT_CERT, CLIENT_KEY, SERVER_CERT, SERVER_KEY } from "./fixtures/tls.ts";
 
 const memory = { registry: "memory", broker: "memory", log: SILENT } as const;
 const definition: ServiceDefinition = {
@@ -36,5 +44,46 @@ test("a service with certificate and key is called over TLS, by who trusts its a
     },
   );
   await stranger[Symbol.asyncDispose]();
+  await service.stop();
+});
+
+// Node's fetch takes neither authorities nor certificates without a package more.
+const withoutTls = currentRuntime() === "node" && "Node's fetch cannot";
+
+for (const transport of ["http", "mucp"]) {
+  test(`over ${transport} too, and a certificate is shown to who asks`, { skip: withoutTls }, async () => {
+    const service = createService({
+      ...memory,
+      tls: { cert: SERVER_CERT, key: SERVER_KEY, clientCa: CA_CERT },
+    }).handle(definition, { hello: (_: unknown, ctx: Context) => ctx.peer.identity ?? "nobody" });
+    await service.start();
+    const call = async (tls: MeshTls) => {
+      await using mesh = await connect({ ...memory, transport, tls });
+      return await mesh.call<string>("test.secure", "Secure.Hello", undefined, { retries: 0 });
+    };
+    const known = { ca: CA_CERT, cert: CLIENT_CERT, key: CLIENT_KEY };
+    assert.match(await call(known), /greeter/);
+    assert.match(await call(known), /greeter/, "another mesh, with the same certificate");
+    await assert.rejects(call({ ca: CA_CERT }), { status: "unavailable" }, "without a certificate");
+    await assert.rejects(call({}), { status: "unavailable" }, "without the authority");
+    await service.stop();
+  });
+}
+
+test("events go over TLS to who trusts the authority", { skip: withoutTls }, async () => {
+  const shared = {
+    registry: "memory",
+    log: SILENT,
+    tls: { cert: SERVER_CERT, key: SERVER_KEY, ca: CA_CERT },
+  };
+  const heard = Promise.withResolvers<unknown>();
+  const service = createService({ ...shared, name: "test.hearing" })
+    .subscribe("secure.said", (event) => heard.resolve(event));
+  await service.start();
+  await using mesh = await connect({ registry: "memory", log: SILENT, tls: { ca: CA_CERT } });
+  assert.equal((await mesh.publish("secure.said", "over TLS")).accepted, 1);
+  assert.equal(await heard.promise, "over TLS");
+  await using stranger = await connect({ registry: "memory", log: SILENT });
+  assert.equal((await stranger.publish("secure.said", "in vain")).accepted, 0, "nobody it trusts");
   await service.stop();
 });

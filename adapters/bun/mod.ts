@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { System } from "../../runtime/platform.ts";
+import type { DialTlsOptions, System } from "../../runtime/platform.ts";
 import { machineClock } from "../node/clock.ts";
 import { machineSystem, type SystemOptions } from "../node/machine.ts";
 import { endOfTurn } from "../node/turn.ts";
@@ -36,5 +36,9 @@ export function createSystem(options: SystemOptions = {}): System {
         ? serveBun(host, { clock })
         : (await import("../node/net_host.ts")).serveNet(host),
     dialWebSocket: (url, dial) => dialBun(url, { ...dial, clock }),
+    fetchWith: (tls) => (input, init) => {
+      const own: RequestInit & { readonly tls: DialTlsOptions } = { ...init, tls: { ...tls } };
+      return fetch(input, own);
+    },
   }, options);
 }

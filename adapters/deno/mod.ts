@@ -9,6 +9,7 @@ import { machineClock } from "../node/clock.ts";
 import { dialWs } from "../node/dial.ts";
 import { machineSystem, type SystemOptions } from "../node/machine.ts";
 import { endOfTurn } from "../node/turn.ts";
+import { fetchWithDeno } from "./fetch.ts";
 import { serveDeno } from "./host.ts";
 
 export type { SystemOptions } from "../node/machine.ts";
@@ -35,6 +36,7 @@ export function createSystem(options: SystemOptions = {}): System {
         ? serveDeno(host, { clock })
         : (await import("../node/net_host.ts")).serveNet(host),
     dialWebSocket: dialWs,
+    fetchWith: fetchWithDeno,
   }, options);
 }
 

@@ -19,7 +19,10 @@ import { machineClock } from "./clock.ts";
 import { machineFiles } from "./files.ts";
 
 /** What each runtime has of its own. */
-export type Own = Pick<Platform, "runtime" | "version" | "endOfTurn" | "serve" | "dialWebSocket">;
+export type Own = Pick<
+  Platform,
+  "runtime" | "version" | "endOfTurn" | "serve" | "dialWebSocket" | "fetchWith"
+>;
 
 /** Options of `createSystem`. */
 export interface SystemOptions {

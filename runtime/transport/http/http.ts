@@ -5,7 +5,8 @@
  * @module
  */
 
-import type { System } from "../../platform.ts";
+import { fetchOf } from "../../fetch.ts";
+import type { DialTlsOptions, System } from "../../platform.ts";
 import { LIMITS, type Limits } from "../../policy.ts";
 import type { Transport } from "../transport.ts";
 import { HttpLink } from "./link.ts";
@@ -33,7 +34,9 @@ export interface HttpOptions {
    * @default {[]}
    */
   readonly origins?: readonly string[];
-  /** Makes requests; one of your own can trust a private authority. @default {globalThis.fetch} */
+  /** What nodes whose record says `secure` are called with, where the runtime's fetch can. @default {the system's authorities} */
+  readonly tls?: DialTlsOptions | undefined;
+  /** Makes requests, without `tls`: for what the runtime's own cannot do. @default {the runtime's} */
   readonly fetch?: typeof globalThis.fetch;
 }
 
@@ -51,7 +54,7 @@ export interface HttpOptions {
 export function createHttpTransport(options: HttpOptions): Transport {
   const { clock, platform } = options.system;
   const limits = { ...LIMITS, ...options.limits };
-  const fetch: typeof globalThis.fetch = options.fetch ?? ((input, init) => globalThis.fetch(input, init));
+  const fetch: typeof globalThis.fetch = options.fetch ?? fetchOf(platform, options.tls);
   // Deno's fetch sends a request again, whatever its method, when the connection is lost before the answer. What comes
   // from a stream it cannot send twice.
   const resends = options.fetch === undefined && platform.runtime === "deno";
