@@ -9,6 +9,7 @@ import { GRACE } from "../record_watch.ts";
 import { VirtualClock } from "../virtual_clock.ts";
 import { createCachedRegistry } from "./cache.ts";
 import { createMemoryRegistry, MemoryRegistryStore } from "./memory.ts";
+import { createPolledRegistry, type PolledBackend } from "./polled.ts";
 import type { Registry, RegistryEvent } from "./registry.ts";
 
 testRegistry({
@@ -199,4 +200,25 @@ test("closing a cache ends the questions that wait, and leaves the registry alon
   await waiting;
   assert.equal(disposed, false);
   await assert.rejects(ids(), /closed: getService cannot be done/);
+});
+
+test("a registry whose watches go on while it is away says so itself", async () => {
+  const clock = new VirtualClock();
+  let broken = false;
+  const backend: PolledBackend = {
+    name: "shelf",
+    look: () => broken ? Promise.reject(new Error("connection lost")) : Promise.resolve([greeter("1", "a")]),
+    put: () => Promise.resolve(),
+    remove: () => Promise.resolve(),
+  };
+  await using registry = createPolledRegistry(backend, { clock, poll: 1_000 });
+  await using cache = createCachedRegistry({ registry, system: { clock, random: seeded(2) } });
+  assert.equal((await cache.listServices()).length, 1);
+  broken = true;
+  await clock.advance(5_000);
+  assert.ok(cache.away >= 3_000 && cache.away <= 5_000, `${cache.away} ms`);
+  assert.equal((await cache.listServices()).length, 1);
+  broken = false;
+  await clock.advance(1_000);
+  assert.equal(cache.away, 0);
 });
