@@ -131,7 +131,8 @@ export class Publisher {
     const name = typeof topic === "string" ? topic : topic.name;
     checkTopicName(name);
     const own = Metadata.from(options.metadata);
-    const signal = options.signal ?? options.parent?.signal;
+    const signals = [options.signal, options.parent?.signal].filter((signal) => signal !== undefined);
+    const signal = signals.length > 1 ? AbortSignal.any(signals) : signals[0];
     signal?.throwIfAborted();
     const invocation: Invocation = {
       side: "client",
@@ -148,16 +149,17 @@ export class Publisher {
       context: undefined,
     };
     const id = uuid(system.entropy);
-    const handle = intercept(interceptors, (final) => this.#send(final, { id, topic, options }));
+    const handle = intercept(interceptors, (final) => this.#send(final, { id, topic, options, signal }));
     return await handle(invocation) as Receipt;
   }
 
   async #send(
     invocation: Invocation,
-    { id, topic, options }: {
+    { id, topic, options, signal }: {
       readonly id: string;
       readonly topic: string | Topic;
       readonly options: PublishOptions;
+      readonly signal: AbortSignal | undefined;
     },
   ): Promise<Receipt> {
     const { broker, codecs } = this.#options;
@@ -179,7 +181,7 @@ export class Publisher {
       body: encode(() => marshal.encode(invocation.input), name),
       key: options.key,
     };
-    const receipt = await broker.publish(name, message, { signal: options.signal });
+    const receipt = await broker.publish(name, message, { signal });
     if (options.required && receipt.accepted === 0) {
       throw new MuonError(
         "unavailable",

@@ -185,6 +185,31 @@ describe("a publication", () => {
     assert.equal(header.traceparent, "t");
   });
 
+  test("ends with the call whose handler makes it, and by its own signal", async () => {
+    for (const which of ["parent", "own"] as const) {
+      const waiting = {
+        name: "fake",
+        publish: (_topic: string, _message: Message, { signal }: { signal?: AbortSignal }) =>
+          new Promise((_, reject) => signal!.addEventListener("abort", () => reject(signal!.reason))),
+      } as unknown as Broker;
+      const slow = new Publisher({
+        broker: waiting,
+        codecs,
+        system: createVirtualSystem(),
+        interceptors: [],
+      });
+      const [parent, own] = [new AbortController(), new AbortController()];
+      const published = slow.publish("t", 1, {
+        signal: own.signal,
+        parent: { signal: parent.signal, deadline: undefined, forwarded: Metadata.EMPTY },
+      });
+      const failed = assert.rejects(published, /gone/);
+      await new Promise((resolve) => setTimeout(resolve, 0));
+      (which === "own" ? own : parent).abort(new Error("gone"));
+      await failed;
+    }
+  });
+
   test("that does not fit, or cannot be written, is refused before the broker", async () => {
     sent.length = 0;
     await assert.rejects(publisher.publish({ name: "t", schema: Created }, { id: 1 }), {
