@@ -363,7 +363,7 @@ export class ClientCall extends WheelTimer implements Invocation, ReplySink, Cal
     if (
       unpicked || this.#canceled !== undefined || this.#inputUsed || made >= retries ||
       left <= 0 ||
-      !mayRetry(error, this.#route)
+      !mayRetry(error, this.#route) || (error.status === "not_found" && options?.address !== undefined)
     ) {
       const where: Where = {
         ...whereOf(target, node),
@@ -486,6 +486,8 @@ export class ClientCall extends WheelTimer implements Invocation, ReplySink, Cal
  * node was out of reach.
  */
 function mayRetry(error: MuonError, route: Route | undefined): boolean {
+  // A process that died is believed until its record expires, and its port may be another's by now.
+  if (error.status === "not_found" && error.notRun && error.id === "muon.server") return true;
   if (error.status !== "unavailable" && error.status !== "resource_exhausted") return false;
   return error.notRun || (error.status === "unavailable" && route?.idempotent === true);
 }

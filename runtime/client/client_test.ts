@@ -158,6 +158,27 @@ describe("a call", () => {
     assert.deepEqual(bench.picks, ["a", "b"]);
   });
 
+  test("that came to a process of another service is made again, unless its caller gave the address", async () => {
+    const stranger = new MuonError("not_found", `This node does not serve "greeter"`, {
+      id: "muon.server",
+      notRun: true,
+    });
+    const bench = new Bench({ a: fails(stranger), b: answers });
+    const call = bench.call();
+    await bench.clock.advance(2_000);
+    assert.deepEqual(await call, { ok: true });
+    assert.deepEqual(bench.picks, ["a", "b"]);
+
+    const given = new Bench({ "a:1": fails(stranger) });
+    await assert.rejects(Promise.resolve(given.call({ address: "a:1" })), { status: "not_found" });
+    assert.equal(given.heads.length, 1);
+
+    const unknown = new MuonError("not_found", "no such endpoint", { id: "greeter", notRun: true });
+    const other = new Bench({ a: fails(unknown), b: answers });
+    await assert.rejects(Promise.resolve(other.call()), { status: "not_found" });
+    assert.deepEqual(other.picks, ["a"]);
+  });
+
   test("that may have run is not made again, unless its endpoint is idempotent", async () => {
     const once = new Bench({ a: fails(lost), b: answers });
     await assert.rejects(Promise.resolve(once.call()), (error: MuonError) => {
