@@ -5,6 +5,7 @@
  */
 
 import { MuonError } from "../errors.ts";
+import { isHostPort } from "../host_port.ts";
 import type { Node, ServiceRecord } from "../record.ts";
 import type { Pick } from "../selector/selector.ts";
 
@@ -25,7 +26,7 @@ export function schemeOf(address: string | undefined): string | undefined {
 export function pickOfAddress(given: string, transport?: string): Pick {
   const scheme = schemeOf(given);
   const address = scheme === undefined ? given : given.slice(scheme.length + 3);
-  if (!/^(?:[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.%]+\]):\d+$/.test(address) && scheme !== "memory") {
+  if (!isHostPort(address) && scheme !== "memory") {
     throw new MuonError(
       "invalid_argument",
       `Address must be host:port: current value is ${JSON.stringify(given)}`,

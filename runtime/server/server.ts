@@ -193,7 +193,7 @@ export function createServer(options: ServerOptions): Server {
       }
       entry.stats.inflight--;
       entry.stats.latency.observe(clock.now() - started);
-      if (!call.over) call.end(context.trailer);
+      call.end(context.trailer);
     } catch (error) {
       fail(call, entry, { error, started, context });
     } finally {

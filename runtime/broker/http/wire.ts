@@ -7,6 +7,7 @@
 
 import { fromBase64, text, toBase64, utf8 } from "../../bytes.ts";
 import { MuonError } from "../../errors.ts";
+import { isHostPort } from "../../host_port.ts";
 import type { Node, ServiceRecord } from "../../record.ts";
 import type { Message } from "../broker.ts";
 import { type History, NEW } from "../inbox.ts";
@@ -41,10 +42,10 @@ export function recordOf({ id, topic, queue, address, secure }: Inlet): ServiceR
   };
 }
 
-/** The subscription that a node of a record stands for; `undefined` if it is another broker's. */
+/** The subscription that a node of a record stands for; `undefined` if it is another broker's, or has no `host:port`. */
 export function inletOf({ version }: ServiceRecord, node: Node): Inlet | undefined {
   const { broker, topic, secure } = node.metadata;
-  if (broker !== "http" || topic === undefined) return undefined;
+  if (broker !== "http" || topic === undefined || !isHostPort(node.address)) return undefined;
   return {
     id: node.id,
     topic,

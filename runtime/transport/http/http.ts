@@ -6,6 +6,7 @@
  */
 
 import { fetchOf } from "../../fetch.ts";
+import { authorityOf } from "../../host_port.ts";
 import type { DialTlsOptions, System } from "../../platform.ts";
 import { LIMITS, type Limits } from "../../policy.ts";
 import type { Transport } from "../transport.ts";
@@ -61,11 +62,11 @@ export function createHttpTransport(options: HttpOptions): Transport {
   return {
     name: "http",
     speaks: (node) => (node.metadata.muon ?? "").split(",").some((name) => name.trim() === NAME),
-    dial(node, { signal } = {}) {
+    async dial(node, { signal } = {}) {
       const scheme = node.metadata.secure === "true" ? "https" : "http";
-      return HttpLink.dial({ fetch, clock, limits, resends }, {
+      return await HttpLink.dial({ fetch, clock, limits, resends }, {
         peer: { address: node.address },
-        base: `${scheme}://${node.address}`,
+        base: `${scheme}://${authorityOf(node)}`,
         signal,
       });
     },

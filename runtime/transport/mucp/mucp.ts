@@ -6,6 +6,7 @@
  */
 
 import { uuid } from "../../entropy.ts";
+import { authorityOf } from "../../host_port.ts";
 import type { System } from "../../platform.ts";
 import { LIMITS, type Limits } from "../../policy.ts";
 import type { Node } from "../../record.ts";
@@ -50,14 +51,15 @@ export function createMucpTransport(options: MucpOptions): Transport {
   return {
     name: NAME,
     speaks,
-    dial(node, { signal } = {}) {
-      if (signal?.aborted) return Promise.reject(signal.reason);
+    // deno-lint-ignore require-await -- what is wrong with an address is a rejection
+    async dial(node, { signal } = {}) {
+      signal?.throwIfAborted();
       const { address, metadata } = node;
-      const url = `${metadata.secure === "true" ? "https" : "http"}://${address}/`;
+      const url = `${metadata.secure === "true" ? "https" : "http"}://${authorityOf(node)}/`;
       const peer = { address };
       const { maxMessage } = limits;
       // Go Micro closes a connection that says nothing for 5 s: the first call makes the first one.
-      return Promise.resolve(new MucpLink({ peer, url, fetch, maxMessage, clock, wheel, ids }));
+      return new MucpLink({ peer, url, fetch, maxMessage, clock, wheel, ids });
     },
     protocol: (accept) => new MucpServer({ clock, wheel, limits, accept }),
   };

@@ -31,6 +31,8 @@ export class InboundCall extends Entry implements Incoming {
   #inbox: Inbox | undefined;
   #outbox: Outbox | undefined;
   #answering = false;
+  /** Whether its handler has it, and goes on though nobody waits. */
+  #handled: "not yet" | "by its handler" | "for nobody" = "not yet";
   /** Whether DATA may come: of a stream of inputs, or of one input that is not whole. */
   #input: "stream" | "gathering" | "closed";
 
@@ -75,7 +77,7 @@ export class InboundCall extends Entry implements Incoming {
   }
 
   reply(body: Uint8Array, trailer: Metadata = Metadata.EMPTY): void {
-    if (this.#over) return;
+    if (this.#over) return this.#settled();
     if (this.#answering) {
       throw new TypeError("A call that was answered with send() is ended with end() or fail()");
     }
@@ -111,7 +113,8 @@ export class InboundCall extends Entry implements Incoming {
   }
 
   end(trailer: Metadata = Metadata.EMPTY): void {
-    if (this.#over || this.#refused(trailer)) return;
+    if (this.#over) return this.#settled();
+    if (this.#refused(trailer)) return;
     if (this.#outbox === undefined || this.#outbox.empty) {
       this.#session.sender.end(this.id, trailer);
       this.#finish();
@@ -122,7 +125,7 @@ export class InboundCall extends Entry implements Incoming {
   }
 
   fail(error: MuonError, trailer: Metadata = Metadata.EMPTY): void {
-    if (this.#over) return;
+    if (this.#over) return this.#settled();
     const { sender } = this.#session;
     // A trailer that is not taken must not hide the error.
     if (sender.refusal(trailer) !== undefined) trailer = Metadata.EMPTY;
@@ -171,9 +174,18 @@ export class InboundCall extends Entry implements Incoming {
     this.#outbox?.grow(bytes);
   }
 
+  /** Its handler has it from now on. */
+  handed(): void {
+    this.#handled = "by its handler";
+  }
+
   /** The caller canceled, or the connection is gone. */
   abort(error: MuonError): void {
     this.#aborted ??= error;
+    if (!this.#over && this.#handled === "by its handler") {
+      this.#handled = "for nobody";
+      this.#session.abandoned++;
+    }
     this.#over = true;
     this.#outbox?.close(error);
     this.#inbox?.drop(error);
@@ -199,6 +211,13 @@ export class InboundCall extends Entry implements Incoming {
   refuse(error: MuonError): void {
     this.#session.sender.error(this.id, error, Metadata.EMPTY);
     this.abort(error);
+  }
+
+  /** The handler is done, after all. */
+  #settled(): void {
+    if (this.#handled !== "for nobody") return;
+    this.#handled = "by its handler";
+    this.#session.abandoned--;
   }
 
   #refused(metadata: Metadata): boolean {

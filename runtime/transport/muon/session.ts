@@ -80,6 +80,11 @@ export class Session implements InboxContext {
   readonly #keys: KeysIn;
   readonly #calls = new StreamTable<Outbound>();
   readonly #served = new StreamTable<InboundCall>();
+  /**
+   * Calls that their caller gave up and whose handlers still run. They count against `maxStreams`: a peer that calls and
+   * cancels in a loop (CVE-2023-44487, "rapid reset") would start any number of handlers otherwise.
+   */
+  abandoned = 0;
   readonly #drained = new Later<void>();
   #nextId: number;
   /** Id of the last CALL that came. */
@@ -249,6 +254,7 @@ export class Session implements InboxContext {
 
   /** Hands over a call whose input is whole, or a stream. */
   accept(call: InboundCall): void {
+    call.handed();
     try {
       this.#accept(call);
     } catch (thrown) {
@@ -411,7 +417,7 @@ export class Session implements InboxContext {
     const body = (kind & frames.STREAM) === 0 ? reader.rest() : undefined;
     const { maxStreams, maxMessage } = this.options;
     if (metadata instanceof MuonError) return this.#reject(id, metadata);
-    if (this.#served.size >= maxStreams) return this.#reject(id, tooMany(maxStreams));
+    if (this.#served.size + this.abandoned >= maxStreams) return this.#reject(id, tooMany(maxStreams));
     if (body !== undefined && body.length > maxMessage) {
       return this.#reject(id, tooLarge("input", body.length, maxMessage));
     }

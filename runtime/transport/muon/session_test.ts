@@ -507,6 +507,32 @@ describe("limits", () => {
     assert.equal(pair.listener.calls.length, 2);
   });
 
+  test("a canceled call counts while its handler runs", async () => {
+    const pair = new TestPair({ listener: { maxStreams: 2 } });
+    await pair.settle();
+    for (let i = 0; i < 2; i++) {
+      const call = pair.dialler.call();
+      await pair.settle();
+      call.handle.cancel(new MuonError("canceled", "enough"));
+      await pair.settle();
+    }
+    const refused = pair.dialler.call();
+    await pair.settle();
+    assert.equal(refused.error!.status, "resource_exhausted");
+    assert.equal(refused.error!.notRun, true);
+    assert.equal(pair.listener.calls.length, 2);
+    pair.listener.calls[0]!.reply(hex("01"));
+    pair.listener.calls[0]!.reply(hex("01"));
+    const taken = pair.dialler.call();
+    await pair.settle();
+    assert.equal(pair.listener.calls.length, 3);
+    pair.listener.calls[2]!.reply(hex("02"));
+    await pair.settle();
+    assert.equal(taken.error, undefined);
+    pair.listener.calls[1]!.fail(new MuonError("canceled", "gone"));
+    assert.equal(pair.listener.session.abandoned, 0);
+  });
+
   test("too much metadata is refused on the side that knows", async () => {
     const pair = new TestPair({ listener: { maxMetadata: 100 }, dialler: { maxMetadata: 50 } });
     const metadata = Metadata.from({ "x-a": "y".repeat(98) });

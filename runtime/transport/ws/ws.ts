@@ -5,6 +5,7 @@
  */
 
 import type { RequestHead } from "../../host.ts";
+import { authorityOf } from "../../host_port.ts";
 import { asksForSocket } from "../../mounts.ts";
 import type { DialTlsOptions } from "../../platform.ts";
 import { SLACK } from "../muon/limits.ts";
@@ -55,7 +56,7 @@ export function createWsTransport(options: WsOptions): Transport {
     speaks: (node) => (node.metadata.muon ?? "").split(",").some((name) => name.trim() === NAME),
     async dial(node, { signal, accept } = {}) {
       const scheme = node.metadata.secure === "true" ? "wss" : "ws";
-      const socket = await system.platform.dialWebSocket(`${scheme}://${node.address}/`, {
+      const socket = await system.platform.dialWebSocket(`${scheme}://${authorityOf(node)}/`, {
         protocol: NAME,
         maxMessage,
         signal,
