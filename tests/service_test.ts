@@ -296,6 +296,8 @@ test("events reach their subscribers, checked on both sides", async () => {
   assert.deepEqual(instance.heard.toSorted(), ["hey", "ho"]);
   await assert.rejects(mesh.publish(shouted, { text: 7 } as never), { status: "invalid_argument" });
   await assert.rejects(mesh.publish("", {}), TypeError);
+  const aborted = mesh.publish(shouted, { text: "late" }, { signal: AbortSignal.abort() });
+  await assert.rejects(aborted, { status: "canceled" });
   await stop();
 });
 
@@ -327,6 +329,51 @@ test("interceptors stand around handlers of calls and of events", async () => {
   while (seen.length < 2) await new Promise((resolve) => setTimeout(resolve, 1));
   assert.deepEqual(seen, ["server call Greeter.About", "server event shouted"]);
   await stop();
+});
+
+test("a call whose input is a stream is not sent twice", async () => {
+  const twice: Interceptor = (next) => async (invocation) => {
+    await next(invocation);
+    return await next(invocation);
+  };
+  const { stop } = await running();
+  const mesh = await connect({ ...memory, callInterceptors: [twice] });
+  const call = mesh.client<Greeter>("test.greeter").sum(numbers(1, 2));
+  await assert.rejects(Promise.resolve(call), { status: "failed_precondition" });
+  await mesh[Symbol.asyncDispose]();
+  await stop();
+});
+
+test("what fails to close keeps nothing else open", async () => {
+  let closed = false;
+  const transport = {
+    name: "stuck",
+    speaks: () => true,
+    dial: () =>
+      Promise.resolve({
+        peer: { address: "x" },
+        inflight: 0,
+        accepting: true,
+        closed: new Promise<undefined>(() => {}),
+        unary: (_head: unknown, _body: unknown, sink: { fail(error: MuonError): void }) => {
+          queueMicrotask(() => sink.fail(new MuonError("aborted", "enough")));
+          return { cancel() {} };
+        },
+        open: () => assert.fail("not used"),
+        drain: () => Promise.resolve(),
+        [Symbol.asyncDispose]: () => Promise.reject(new Error("stuck")),
+      }),
+  };
+  const mesh = await connect({ ...memory, transport });
+  const call = mesh.call("a.b", "B.C", undefined, { address: "x:1", transport: "stuck" });
+  await assert.rejects(Promise.resolve(call), { status: "aborted" });
+  const watch = (async () => {
+    for await (const _ of mesh.registry.watch()) closed = false;
+    closed = true;
+  })();
+  await assert.rejects(Promise.resolve(mesh[Symbol.asyncDispose]()), /stuck/);
+  await watch;
+  assert.equal(closed, true, "the registry is closed all the same");
 });
 
 test("every service says how it is", async () => {

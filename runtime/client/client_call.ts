@@ -127,6 +127,7 @@ export class ClientCall extends WheelTimer implements Invocation, ReplySink, Cal
   run(): Promise<unknown> {
     if (this.#canceled !== undefined) throw this.#canceled;
     if (this.#outcome !== undefined) throw again("A call's interceptor");
+    if (this.#inputUsed) throw used();
     const outcome = this.#outcome = Promise.withResolvers<unknown>();
     this.attempt = 0;
     this.#attempts = this.#tried = undefined;
@@ -138,6 +139,7 @@ export class ClientCall extends WheelTimer implements Invocation, ReplySink, Cal
   send(): Promise<unknown> {
     if (this.#canceled !== undefined) throw this.#canceled;
     if (this.#tryOutcome !== undefined) throw again("An attempt's interceptor");
+    if (this.#inputUsed) throw used();
     const outcome = this.#tryOutcome = Promise.withResolvers<unknown>();
     this.#dispatch();
     return outcome.promise.finally(() => this.#tryOutcome = undefined);
@@ -503,6 +505,14 @@ function encodeInput(marshal: Marshal, input: unknown, target: Target): Uint8Arr
       cause,
     });
   }
+}
+
+function used(): MuonError {
+  return new MuonError(
+    "failed_precondition",
+    "An interceptor called next again for a call whose input is a stream, which has been read",
+    { id: "muon.client" },
+  );
 }
 
 function again(who: string): MuonError {

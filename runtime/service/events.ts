@@ -6,6 +6,7 @@
 
 import type { Broker, Delivery, Message, Verdict } from "../broker/broker.ts";
 import type { PublishOptions, Receipt } from "../call.ts";
+import { canceled } from "../client/pending_call.ts";
 import type { Codecs } from "../codec/codecs.ts";
 import { type Topic, Values } from "../context.ts";
 import { checkTopicName, type ServiceDefinition, type SubscriptionDefinition } from "../definition.ts";
@@ -133,7 +134,7 @@ export class Publisher {
     const own = Metadata.from(options.metadata);
     const signals = [options.signal, options.parent?.signal].filter((signal) => signal !== undefined);
     const signal = signals.length > 1 ? AbortSignal.any(signals) : signals[0];
-    signal?.throwIfAborted();
+    if (signal?.aborted) throw canceled(signal.reason);
     const invocation: Invocation = {
       side: "client",
       kind: "event",

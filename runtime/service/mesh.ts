@@ -119,8 +119,13 @@ export class MeshCore implements Mesh, Outgoing {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#client[Symbol.asyncDispose]();
-    for (const owned of this.#components.owned) await owned[Symbol.asyncDispose]();
+    // What fails to close must not keep the rest open.
+    const failures: unknown[] = [];
+    for (const part of [this.#client, ...this.#components.owned]) {
+      await Promise.resolve(part[Symbol.asyncDispose]()).catch((error) => failures.push(error));
+    }
+    if (failures.length === 1) throw failures[0];
+    if (failures.length > 1) throw new AggregateError(failures, "Parts of the mesh failed to close");
   }
 
   #target(key: string, what: ConstructorParameters<typeof Target>[0]): Target {
