@@ -180,6 +180,8 @@ function assemble(
     machineLogger(system, { level: options.logLevel, format: options.logFormat });
   const limits = { ...LIMITS, ...options.limits };
   const making: Making = { ...context, options, log, limits };
+  refuseAddress("broker", options.broker ?? "http", options.brokerAddress);
+  refuseAddress("transport", options.transport ?? "ws", options.transportAddress);
   const owned: AsyncDisposable[] = [];
 
   const registry = choose("registry", options.registry ?? "file", REGISTRIES, making);
@@ -216,6 +218,20 @@ function assemble(
     codecs: new Codecs([cbor({ maxDepth: limits.maxDepth }), json({ maxDepth: limits.maxDepth }), raw()]),
     owned,
   };
+}
+
+/** None of muon's brokers and transports has a place of its own: an address that goes nowhere is a mistake. */
+function refuseAddress(
+  what: "broker" | "transport",
+  choice: string | { readonly name: string },
+  address: string | undefined,
+): void {
+  if (address === undefined) return;
+  const name = typeof choice === "string" ? choice : choice.name;
+  throw new TypeError(
+    `The ${what} "${name}" has no address to be set: current value of --${what}_address ` +
+      `(MICRO_${what.toUpperCase()}_ADDRESS, the option ${what}Address) is ${JSON.stringify(address)}`,
+  );
 }
 
 /** The transport that was chosen; if it shares the port, the others that do are served and spoken beside it. */

@@ -449,6 +449,12 @@ test("misuse says what to do instead", async () => {
       message: /Unknown registry "etcdd" .*; there is file, .*memory/,
     },
   );
+  for (const [what, option] of [["broker", "brokerAddress"], ["transport", "transportAddress"]]) {
+    await assert.rejects(connect({ ...memory, [option!]: "10.0.0.1:1" }), {
+      name: "TypeError",
+      message: new RegExp(`The ${what} "memory" has no address to be set: .* is "10\\.0\\.0\\.1:1"`),
+    });
+  }
   await assert.rejects(async () => await createService(memory).start(), /nothing to serve/);
   await assert.rejects(
     async () =>
