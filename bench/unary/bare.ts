@@ -1,23 +1,25 @@
 /**
  * The bare limit: CBOR frames in WebSocket messages, nothing else. No deadline, no validation, no metadata, no
- * credits, no cancellation, no errors. `cut` is how many frames go into a message; 0: a whole turn's.
+ * credits, no cancellation, no errors. `cut` is how many frames go into a message; 0: a whole turn's; 1: each frame
+ * is a message, and nothing is batched.
  *
  *   bare.ts server <cut>
- *   bare.ts client <cut> <address> <calls> <inflight>
+ *   bare.ts load <cut>
  */
 import process from "node:process";
 import { Encoder } from "cbor-x/index-no-eval";
 import type { MessageSocket } from "../../runtime/host.ts";
+import { load, serve, settings } from "../load.ts";
 import { system } from "../system.ts";
-import { load, serveCpu } from "../load.ts";
 
-const [role, cutText, address, calls, inflight] = process.argv.slice(2);
+const [role, cutText] = process.argv.slice(2);
 const cut = Number(cutText);
 const { platform } = await system();
 const cbor = new Encoder({ useRecords: false, tagUint8Array: false });
 
 /** Gathers frames, each behind its length in 4 bytes, and sends them at the cut or at the end of the turn. */
 function batcher(socket: MessageSocket): (frame: Uint8Array) => void {
+  if (cut === 1) return (frame) => socket.send(frame);
   let buffer = new Uint8Array(65_536);
   let length = 0;
   let frames = 0;
@@ -47,6 +49,7 @@ function batcher(socket: MessageSocket): (frame: Uint8Array) => void {
 }
 
 function eachFrame(message: Uint8Array, take: (frame: Uint8Array) => void): void {
+  if (cut === 1) return take(message);
   const view = new DataView(message.buffer, message.byteOffset, message.length);
   for (let at = 0; at < message.length;) {
     const length = view.getUint32(at);
@@ -74,9 +77,9 @@ if (role === "server") {
       });
     },
   });
-  serveCpu(host.addresses[0]!);
+  serve(host.addresses[0]!);
 } else {
-  const socket = await platform.dialWebSocket(`ws://${address}/`, { protocol: "bare" });
+  const socket = await platform.dialWebSocket(`ws://${settings().address}/`, { protocol: "bare" });
   const send = batcher(socket);
   const waiting = new Map<number, (reply: { greeting: string }) => void>();
   socket.listen({
@@ -96,5 +99,5 @@ if (role === "server") {
       send(cbor.encode({ id, name: `user${n & 1023}` }));
     });
     if (reply.greeting !== `Hello user${n & 1023}`) throw new Error(`wrong answer: ${JSON.stringify(reply)}`);
-  }, { calls: Number(calls), warmup: Number(calls) / 4, inflight: Number(inflight) });
+  });
 }

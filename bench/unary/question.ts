@@ -1,0 +1,89 @@
+/**
+ * Unary calls, 64 in flight on one connection.
+ *
+ * @module
+ */
+import { PER_CALL, perCall, type Question, type Variant } from "../question.ts";
+
+const pair = (script: string, ...args: string[]) => ({
+  server: { script, args: ["server", ...args] },
+  load: { script, args: ["load", ...args] },
+});
+
+/** The bare limits. */
+export const LIMITS = {
+  each: "limit: a WebSocket message a call",
+  turn: "limit: batched, a whole turn",
+  cut: "limit: batched, cut at 16",
+} as const;
+
+/** muon, with less and with all. */
+export const MUON = {
+  bare: "muon, without schemas",
+  plain: "muon, validation both ways",
+  full: "muon, all features on",
+} as const;
+
+const variants: readonly Variant[] = [
+  { name: LIMITS.cut, kind: "limit", ...pair("unary/bare.ts", "16") },
+  { name: LIMITS.turn, kind: "limit", ...pair("unary/bare.ts", "0") },
+  { name: LIMITS.each, kind: "limit", ...pair("unary/bare.ts", "1") },
+  { name: MUON.bare, kind: "muon", ...pair("unary/muon.ts", "bare") },
+  { name: MUON.plain, kind: "muon", ...pair("unary/muon.ts", "plain") },
+  { name: MUON.full, kind: "muon", ...pair("unary/muon.ts", "full") },
+];
+
+const question: Question = {
+  name: "unary",
+  asks: "What does one call cost, `{name}` → `{greeting}`, 64 in flight on one connection?",
+  order: 10,
+  calls: 200_000,
+  inflight: 64,
+  variants,
+  measures: PER_CALL,
+  baseline: [LIMITS.cut, LIMITS.turn],
+  figures: perCall,
+  notes:
+    `The limits are loops of CBOR frames in WebSocket messages with no deadline, no validation, no metadata, no
+credits, no cancellation and no errors. "All features on" is validation of input and output, three interceptors on
+each side, a deadline and metadata at every call.`,
+  goals: [
+    {
+      says: "CPU a call ≤ 1.25 × the better batched limit's",
+      measure: "cpu",
+      divide: MUON.full,
+      by: [LIMITS.cut, LIMITS.turn],
+      atMost: 1.25,
+    },
+    {
+      says: "the best peer spends ≥ 4 × muon's CPU (Deno: 3)",
+      measure: "cpu",
+      divide: { kind: "peer" },
+      by: MUON.full,
+      atLeast: { deno: 3, bun: 4, node: 4 },
+    },
+    {
+      says: "p50 ≤ 1.25 × the cut limit's",
+      measure: "p50",
+      divide: MUON.full,
+      by: LIMITS.cut,
+      atMost: 1.25,
+    },
+    {
+      says: "p50 ≤ 0.25 × the best peer's (Deno: 0.3)",
+      measure: "p50",
+      divide: MUON.full,
+      by: { kind: "peer" },
+      atMost: { deno: 0.3, bun: 0.25, node: 0.25 },
+    },
+    {
+      says:
+        "three interceptors, validation both ways, deadline and metadata ≤ 1.3 × the bare muon call's CPU",
+      measure: "cpu",
+      divide: MUON.full,
+      by: MUON.bare,
+      atMost: 1.3,
+    },
+  ],
+};
+export default question;
