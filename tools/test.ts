@@ -9,6 +9,9 @@
  * What does not run counts as failed: a file that ends without a test, that ends badly beside its tests, or that has
  * not ended in time; a runtime without any file; and with `--ci`, or `CI` in the environment, a test that is skipped.
  *
+ * Of `MUON_*` and `MICRO_*`, which set services up, tests see only what is said to them: `MUON_REQUIRE_BACKENDS` (true:
+ * what a test needs and is not there is a failure, as in CI), and where a remote KV is, `MUON_KV_URL`.
+ *
  * @module
  */
 
@@ -44,6 +47,9 @@ const { values: flags, positionals: parts } = parseArgs({
 const runtimes = flags.runtime.split(",").map(asRuntime);
 const jobs = asCount("jobs", flags.jobs);
 const timeout = asCount("timeout", flags.timeout) * 1000;
+
+/** What of the environment is said to tests. */
+const FOR_TESTS: ReadonlySet<string> = new Set(["MUON_REQUIRE_BACKENDS", "MUON_KV_URL"]);
 
 const children = new Set<ChildProcess>();
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
@@ -143,7 +149,9 @@ function run(
   env: Readonly<Record<string, string>>,
 ): Promise<{ ended: string; output: string }> {
   return new Promise((resolve, reject) => {
-    const inherited = Object.entries(process.env).filter(([name]) => !/^(MICRO|MUON)_/.test(name));
+    const inherited = Object.entries(process.env).filter(([name]) =>
+      FOR_TESTS.has(name) || !/^(MICRO|MUON)_/.test(name)
+    );
     const child = spawn(command.file, command.args, {
       cwd: ROOT,
       env: { ...Object.fromEntries(inherited), NO_COLOR: "1", ...command.env, ...env },

@@ -38,6 +38,14 @@ throw new Error("thrown beside the tests");
 test("passes", () => {});
 test.skip("is skipped", () => {});
 `,
+  "environment/said_test.ts": `import { test } from "node:test";
+import assert from "node:assert/strict";
+import process from "node:process";
+test("sees what is said to tests, and no service's settings", () => {
+  const { MUON_REQUIRE_BACKENDS, MUON_KV_URL, MUON_OTHER, MICRO_REGISTRY } = process.env;
+  assert.deepEqual([MUON_REQUIRE_BACKENDS, MUON_KV_URL, MUON_OTHER, MICRO_REGISTRY], ["1", "u", undefined, undefined]);
+});
+`,
   "hangs/hang_test.ts": `import { test } from "node:test";
 test("never ends", () => new Promise((resolve) => setTimeout(resolve, 1_000_000)));
 `,
@@ -55,10 +63,11 @@ describe("the test runner", () => {
   });
   after(() => rm(root, { recursive: true, force: true }));
 
-  const run = async (...args: string[]) => {
+  const run = (...args: string[]) => runIn({}, ...args);
+  const runIn = async (env: Readonly<Record<string, string>>, ...args: string[]) => {
     await using runner = spawnOn("deno", "tools/test.ts", {
       args: [`--root=${root}`, ...args],
-      env: { CI: "" },
+      env: { CI: "", ...env },
     });
     const code = await runner.exited;
     assert.equal(runner.stderr, "");
@@ -102,6 +111,12 @@ describe("the test runner", () => {
     const { code, stdout, last } = await run(`--runtime=${currentRuntime()}`, "--timeout=3", "hangs/");
     assert.deepEqual([code, last], [1, "0 passed, 1 failed"]);
     assert.match(stdout, /hangs\/hang_test\.ts\nFAILED {2}it had not ended after 3 s, and was killed/);
+  });
+
+  test("passes on what is said to tests, and no settings of services", async () => {
+    const env = { MUON_REQUIRE_BACKENDS: "1", MUON_KV_URL: "u", MUON_OTHER: "x", MICRO_REGISTRY: "kv" };
+    const { last } = await runIn(env, `--runtime=${currentRuntime()}`, "environment/");
+    assert.equal(last, "1 passed, 0 failed");
   });
 
   test("finding nothing to run is a failure", async () => {
