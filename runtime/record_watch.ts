@@ -38,6 +38,8 @@ export interface RecordWatchOptions {
   readonly registry: RecordSource;
   /** Name of the one service to watch. @default {all} */
   readonly service?: string;
+  /** For how long what is known of a service stays when the registry comes back without it, in ms. @default {GRACE} */
+  readonly grace?: number;
   /** Told how a service is now, one record a version; none: nobody serves it. Must not throw. */
   readonly changed: (service: string, records: readonly ServiceRecord[]) => void;
   /** Time. */
@@ -50,7 +52,7 @@ export interface RecordWatchOptions {
 
 /**
  * Follows a registry's watch and begins it anew when it ends, ever more slowly and with jitter. What is known stays
- * while the registry is away, and for {@link GRACE} when it comes back without a service, as one does that was
+ * while the registry is away, and for {@link RecordWatchOptions.grace} when it comes back without a service, as one does that was
  * restarted. A service whose nodes the registry says are gone is gone at once.
  */
 export class RecordWatch implements AsyncDisposable {
@@ -119,7 +121,7 @@ export class RecordWatch implements AsyncDisposable {
   }
 
   #take(event: RecordEvent): void {
-    const { service: only, clock, log, registry } = this.#options;
+    const { service: only, clock, log, registry, grace = GRACE } = this.#options;
     if (this.#awaySince !== undefined) {
       log.info("registry is back", { registry: registry.name, service: only, away: Math.round(this.away) });
       this.#awaySince = undefined;
@@ -145,7 +147,7 @@ export class RecordWatch implements AsyncDisposable {
         this.#doubted.delete(name);
         this.#options.changed(name, []);
       };
-      this.#doubted.set(name, clock.after(GRACE, end));
+      this.#doubted.set(name, clock.after(grace, end));
     }
     for (const [name, records] of services) this.#say(name, records);
   }

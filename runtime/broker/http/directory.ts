@@ -4,24 +4,24 @@
  * @module
  */
 
-import type { Clock } from "../../clock.ts";
 import { sleep } from "../../clock.ts";
 import { MuonError } from "../../errors.ts";
 import type { Logger } from "../../log.ts";
-import { applyChange } from "../../record_set.ts";
+import type { System } from "../../platform.ts";
 import type { ServiceRecord } from "../../record.ts";
-import type { Registry } from "../../registry/registry.ts";
-import { BROKER_SERVICE, type Inlet, inletOf } from "./wire.ts";
+import { type RecordEvent, RecordWatch } from "../../record_watch.ts";
+import type { Registry, RegistryEvent } from "../../registry/registry.ts";
+import { BROKER_SERVICE, type Inlet, inletOf, LEASE } from "./wire.ts";
 
-/** Wait before a watch that failed is opened again, in ms. */
+/** Longest wait before a registry that has never answered is asked again, in ms; the shortest is half of it. */
 const REOPEN = 1_000;
 
 /** What a {@link Directory} is made of. */
 export interface DirectoryOptions {
   /** Where subscriptions are registered. */
   readonly registry: Registry;
-  /** Time. */
-  readonly clock: Clock;
+  /** Time, and jitter. */
+  readonly system: Pick<System, "clock" | "random">;
   /** Told when the watch fails. */
   readonly log: Logger;
   /** Longest wait for the registry's first answer, in ms. */
@@ -29,16 +29,20 @@ export interface DirectoryOptions {
 }
 
 /**
- * The subscriptions there are, by topic. From the first question on, one watch keeps them up to date; while the
- * registry is away, what was known last counts.
+ * The subscriptions there are, by topic. From the first question on, one watch keeps them up to date.
+ *
+ * While the registry is away, what was known last counts. When it comes back without a subscription, as one does that
+ * was restarted, that one counts for as long as an entry lives: whoever is still there has renewed it by then.
  */
-export class Directory {
+export class Directory implements AsyncDisposable {
   readonly #options: DirectoryOptions;
   readonly #abort = new AbortController();
   readonly #first = Promise.withResolvers<void>();
-  #records: readonly ServiceRecord[] = [];
+  /** By the id of the subscription. */
+  readonly #known = new Map<string, readonly Inlet[]>();
   #topics: ReadonlyMap<string, readonly Inlet[]> | undefined;
-  #watching = false;
+  #watching: Promise<void> | undefined;
+  #watch: RecordWatch | undefined;
   #ready = false;
   #failure: unknown;
 
@@ -48,26 +52,24 @@ export class Directory {
 
   /** The subscriptions to a topic; a promise only until the registry has answered once. */
   find(topic: string, signal?: AbortSignal): readonly Inlet[] | Promise<readonly Inlet[]> {
-    if (!this.#watching) {
-      this.#watching = true;
-      void this.#watch();
-    }
+    this.#watching ??= this.#open();
     if (this.#ready) return this.#at(topic);
     return this.#wait(signal).then(() => this.#at(topic));
   }
 
-  /** Ends the watch. */
-  close(): void {
+  async [Symbol.asyncDispose](): Promise<void> {
     this.#abort.abort();
+    await this.#watching;
+    await this.#watch?.[Symbol.asyncDispose]();
   }
 
   #at(topic: string): readonly Inlet[] {
-    this.#topics ??= byTopic(this.#records);
+    this.#topics ??= byTopic(this.#known.values());
     return this.#topics.get(topic) ?? [];
   }
 
   #wait(signal: AbortSignal | undefined): Promise<void> {
-    const { clock, timeout, registry } = this.#options;
+    const { system: { clock }, timeout, registry } = this.#options;
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const abort = () => reject(signal!.reason);
     const closed = () =>
@@ -93,38 +95,81 @@ export class Directory {
     });
   }
 
-  async #watch(): Promise<void> {
-    const { registry, clock, log } = this.#options;
+  /** Asks until the registry answers; from then on the watch looks after itself. */
+  async #open(): Promise<void> {
+    const { registry, system: { clock, random }, log } = this.#options;
     const { signal } = this.#abort;
     while (!signal.aborted) {
+      const watch = new RecordWatch({
+        registry: {
+          name: registry.name,
+          get away() {
+            return registry.away ?? 0;
+          },
+          watch: (how) => this.#oneByOne(registry.watch({ ...how, service: BROKER_SERVICE })),
+        },
+        grace: LEASE,
+        changed: (id, records) => this.#changed(id, records),
+        clock,
+        random,
+        log,
+      });
       try {
-        for await (const event of registry.watch({ service: BROKER_SERVICE, signal })) {
-          this.#records = event.type === "sync" ? event.services : applyChange(this.#records, event);
-          this.#topics = undefined;
-          this.#ready = true;
-          this.#failure = undefined;
-          this.#first.resolve();
-        }
+        await watch.first;
+        this.#watch = watch;
+        this.#ready = true;
+        this.#first.resolve();
+        return;
       } catch (error) {
+        await watch[Symbol.asyncDispose]();
         if (signal.aborted) return;
         this.#failure = error;
         log.warn("watch on subscriptions failed", { registry: registry.name, error });
       }
-      await sleep(clock, REOPEN, { signal, background: true }).catch(() => {});
+      await sleep(clock, REOPEN * (1 + random.next()) / 2, { signal, background: true }).catch(() => {});
     }
+  }
+
+  /**
+   * Tells of each subscription as if it were a service of its own. All are registered under one name, and what is
+   * missing of a service that is there counts as gone: the first to renew at an empty registry would end all others.
+   */
+  async *#oneByOne(events: AsyncIterable<RegistryEvent>): AsyncIterable<RecordEvent> {
+    for await (const event of events) {
+      if (event.type === "sync") {
+        const services = event.services.filter(({ name }) => name === BROKER_SERVICE).flatMap(apart);
+        yield { type: "sync", services };
+        continue;
+      }
+      const { type, service } = event;
+      if (service.name !== BROKER_SERVICE) continue;
+      const ids = type === "delete" && service.nodes.length === 0 ? [...this.#known.keys()] : undefined;
+      const parts = ids?.map((id) => ({ ...service, name: id })) ?? apart(service);
+      for (const part of parts) yield { type, service: part };
+    }
+  }
+
+  #changed(id: string, records: readonly ServiceRecord[]): void {
+    const inlets = records.flatMap((record) => record.nodes.map((node) => inletOf(record, node)))
+      .filter((inlet) => inlet !== undefined);
+    if (inlets.length > 0) this.#known.set(id, inlets);
+    else this.#known.delete(id);
+    this.#topics = undefined;
   }
 }
 
-function byTopic(records: readonly ServiceRecord[]): Map<string, Inlet[]> {
+/** A record for each of its nodes, named after it. */
+function apart(record: ServiceRecord): ServiceRecord[] {
+  return record.nodes.map((node) => ({ ...record, name: node.id, nodes: [node] }));
+}
+
+function byTopic(known: Iterable<readonly Inlet[]>): Map<string, Inlet[]> {
   const topics = new Map<string, Inlet[]>();
-  for (const record of records) {
-    if (record.name !== BROKER_SERVICE) continue;
-    for (const node of record.nodes) {
-      const inlet = inletOf(record, node);
-      if (inlet === undefined) continue;
-      const known = topics.get(inlet.topic);
-      if (known === undefined) topics.set(inlet.topic, [inlet]);
-      else known.push(inlet);
+  for (const inlets of known) {
+    for (const inlet of inlets) {
+      const at = topics.get(inlet.topic);
+      if (at === undefined) topics.set(inlet.topic, [inlet]);
+      else at.push(inlet);
     }
   }
   return topics;

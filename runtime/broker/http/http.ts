@@ -123,7 +123,7 @@ class Http implements HttpBroker {
     this.#log = options.log ?? SILENT;
     this.#maxMessage = options.maxMessage ?? LIMITS.maxMessage;
     this.deadLetters = new DeadLetters({ clock, log: this.#log });
-    this.#directory = new Directory({ registry, clock, log: this.#log, timeout });
+    this.#directory = new Directory({ registry, system, log: this.#log, timeout });
     this.#sender = new Sender({
       fetch: options.fetch ?? ((input, init) => globalThis.fetch(input, init)),
       clock,
@@ -222,7 +222,7 @@ class Http implements HttpBroker {
     // None of them is to hand over to another.
     this.#inlets.clear();
     await Promise.all([...this.#subscriptions].map((subscription) => subscription[Symbol.asyncDispose]()));
-    this.#directory.close();
+    await this.#directory[Symbol.asyncDispose]();
   }
 
   #subscription({ inlet, inbox, lease }: {

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { type BrokerHarness, messageOf, testBroker } from "../../../tests/conformance/broker.ts";
 import { join, recordsOf, world } from "../../../tests/support/http_world.ts";
+import { ScriptedRegistry } from "../../../tests/support/scripted_registry.ts";
 import { toBase64, utf8 } from "../../bytes.ts";
 import { MuonError } from "../../errors.ts";
 import type { Logger } from "../../log.ts";
@@ -346,6 +347,54 @@ describe("http broker that publishes", () => {
     here.registry.watch = watch;
     await at.clock.advance(1_000);
     assert.equal((await here.publish("t", messageOf("2"))).accepted, 1);
+  });
+
+  test("a registry that comes back empty loses no subscriber that is there", async () => {
+    const at = world();
+    const registry = new ScriptedRegistry();
+    await using here = join(at, "10.0.0.1:1", { registry });
+    let got = 0;
+    at.network.set("10.0.0.2:1", () => {
+      got++;
+      return new Response(null, { status: 200 });
+    });
+    const record = (id: string, topic = "t") => ({
+      name: "micro.http.broker",
+      version: "ff.http.broadcast",
+      metadata: {},
+      endpoints: [],
+      nodes: [{ id, address: "10.0.0.2:1", metadata: { broker: "http", topic, secure: "false" } }],
+    });
+    const merged = (...ids: string[]) => ({ ...record(""), nodes: ids.flatMap((id) => record(id).nodes) });
+    const accepted = async (topic = "t") => {
+      await at.clock.advance(0);
+      return (await here.publish(topic, messageOf("1"))).accepted;
+    };
+    const first = here.publish("t", messageOf("1"));
+    registry.last.push({ type: "sync", services: [merged("a", "b", "c")] });
+    assert.equal((await first).accepted, 3);
+
+    registry.last.end();
+    await at.clock.advance(1_000);
+    assert.equal(registry.watches.length, 2);
+    assert.equal(await accepted(), 3, "while it is away");
+    registry.last.push({ type: "sync", services: [] });
+    assert.equal(await accepted(), 3, "when it is empty");
+    registry.last.push({ type: "create", service: record("b") });
+    registry.last.push({ type: "create", service: record("d", "u") });
+    assert.equal(await accepted(), 3, "when the first of them has renewed");
+    assert.equal(await accepted("u"), 1);
+    await at.clock.advance(31_000);
+    registry.last.push({ type: "create", service: record("c") });
+    assert.equal(await accepted(), 3);
+    await at.clock.advance(30_000);
+    assert.equal(await accepted(), 2, "who has not renewed in the life of an entry is gone");
+    registry.last.push({ type: "delete", service: record("c") });
+    assert.equal(await accepted(), 1, "who the registry says is gone, is at once");
+    registry.last.push({ type: "delete", service: { ...record(""), nodes: [] } });
+    assert.equal(await accepted(), 0);
+    assert.equal(await accepted("u"), 0);
+    assert.equal(got, 3 + 3 + 3 + 3 + 1 + 3 + 2 + 1);
   });
 
   test("a message that is too large is refused where it is published", async () => {

@@ -9,9 +9,8 @@ import type { Logger } from "../../log.ts";
 import type { System } from "../../platform.ts";
 import type { ServiceRecord } from "../../record.ts";
 import type { Registry } from "../../registry/registry.ts";
+import { LEASE } from "./wire.ts";
 
-/** For how long an entry lives if it is not renewed, in ms: Go Micro's own. */
-const TTL = 60_000;
 /** Longest time between two renewals in ms; the shortest is two thirds of it. */
 const INTERVAL = 30_000;
 /** Wait after a renewal that failed, in ms. */
@@ -43,7 +42,7 @@ export class Lease {
   /** Registers; rejects as the registry does. */
   static async take(options: LeaseOptions): Promise<Lease> {
     const lease = new Lease(options);
-    await options.registry.register(options.record, { ttl: TTL });
+    await options.registry.register(options.record, { ttl: LEASE });
     lease.#schedule(lease.#interval());
     return lease;
   }
@@ -77,7 +76,7 @@ export class Lease {
   async #renew(): Promise<void> {
     const { registry, record, log } = this.#options;
     try {
-      await registry.register(record, { ttl: TTL });
+      await registry.register(record, { ttl: LEASE });
       this.#schedule(this.#interval());
     } catch (error) {
       log.warn("subscription not renewed", { id: record.nodes[0]?.id, error });

@@ -16,6 +16,8 @@ import { type History, NEW } from "../inbox.ts";
 export const BROKER_SERVICE = "micro.http.broker";
 /** Version that stands for "no queue"; any other version is a queue's name. */
 export const BROADCAST = "ff.http.broadcast";
+/** For how long a subscription's entry lives if it is not renewed, in ms: Go Micro's own. */
+export const LEASE = 60_000;
 
 /** A subscription as the registry has it. */
 export interface Inlet {
