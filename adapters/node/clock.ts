@@ -9,10 +9,12 @@ import { clearTimeout, setTimeout } from "node:timers";
 import type { Clock, Timer } from "../../runtime/clock.ts";
 
 const LONGEST = 2 ** 31 - 1;
+// Kept: to ask for it takes as long on Deno as to ask for the time.
+const ORIGIN = performance.timeOrigin;
 
 /** The machine's clock, the same on Node, Deno and Bun. */
 export const machineClock: Clock = {
-  now: () => performance.timeOrigin + performance.now(),
+  now: () => ORIGIN + performance.now(),
   wall: () => Date.now(),
   after(ms, callback, options): Timer {
     if (!(ms >= 0 && ms <= LONGEST)) {

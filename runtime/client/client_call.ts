@@ -52,6 +52,8 @@ export class ClientCall extends WheelTimer implements Invocation, ReplySink, Cal
   #policy: CallPolicy;
   #pick: Pick | undefined = undefined;
   #picked = 0;
+  /** When the link had the answer, if it has said so. */
+  #answered: number | undefined = undefined;
   #route: Route | undefined = undefined;
   #marshal: Marshal | undefined = undefined;
   #handle: CallHandle | undefined = undefined;
@@ -145,8 +147,9 @@ export class ClientCall extends WheelTimer implements Invocation, ReplySink, Cal
     return outcome.promise.finally(() => this.#tryOutcome = undefined);
   }
 
-  reply(body: Uint8Array | undefined, trailer: Metadata, stream: Exchange | undefined): void {
+  reply(body: Uint8Array | undefined, trailer: Metadata, stream: Exchange | undefined, at?: number): void {
     this.#handle = undefined;
+    this.#answered = at;
     if (this.#canceled !== undefined) return stream?.cancel(this.#canceled);
     this.#trailer = trailer;
     if (stream !== undefined) return this.#succeeded(this.#takeStream(stream));
@@ -191,7 +194,7 @@ export class ClientCall extends WheelTimer implements Invocation, ReplySink, Cal
 
   #try(): void {
     this.attempt++;
-    this.#pick = undefined;
+    this.#pick = this.#answered = undefined;
     this.node = undefined;
     try {
       const { options, target } = this.#plan;
@@ -337,9 +340,10 @@ export class ClientCall extends WheelTimer implements Invocation, ReplySink, Cal
   }
 
   #attemptSucceeded(value: unknown): void {
-    const duration = this.#now() - this.#picked;
+    const at = this.#answered ?? this.#now();
+    const duration = at - this.#picked;
     if (this.#answers === undefined) {
-      this.#done({ duration });
+      this.#done({ duration, at });
     } else {
       // The node is busy with the call until its stream ends.
       const pick = this.#pick;

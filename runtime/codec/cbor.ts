@@ -5,7 +5,7 @@
  */
 
 // Never plain `cbor-x`: its native part kills Deno and Bun on the first larger message.
-import { Encoder } from "cbor-x/index-no-eval";
+import * as cborx from "cbor-x/index-no-eval";
 import { EMPTY } from "../bytes.ts";
 import { MuonError } from "../errors.ts";
 import { LIMITS } from "../policy.ts";
@@ -22,10 +22,18 @@ export interface CborOptions {
 /** Messages up to this many bytes are decoded from the scratch. */
 const SCRATCH = 4_096;
 
-/** The `end` of a message within its array, which cbor-x takes and its types do not mention. */
-interface Decoding {
+/** What cbor-x has and its types do not mention. */
+interface Machine {
+  /** @param end Of the message within its array. */
   decode(source: Uint8Array, end?: number): unknown;
+  /**
+   * With `REUSE_BUFFER_MODE` it gives the array that it writes into, and where in it: the subarray that it would give
+   * otherwise takes as long to make as a small message to write. It writes to none of these bytes again.
+   */
+  encode(value: unknown, mode: number): Uint8Array & { readonly start: number; readonly end: number };
 }
+
+const { REUSE_BUFFER_MODE } = cborx as unknown as { readonly REUSE_BUFFER_MODE: number };
 
 /**
  * The codec of `application/cbor`.
@@ -48,23 +56,21 @@ interface Decoding {
  */
 export function cbor(options: CborOptions = {}): Codec {
   const maxDepth = checkMaxDepth(options.maxDepth ?? LIMITS.maxDepth);
-  const machine = new Encoder({
+  const machine = new cborx.Encoder({
     useRecords: false,
     mapsAsObjects: true,
     variableMapSize: true,
     tagUint8Array: false,
     copyBuffers: true,
-  });
-  const decoder = machine as unknown as Decoding;
+  }) as unknown as Machine;
   const scratch = new Uint8Array(SCRATCH);
 
   const marshal: Marshal = {
     encode(value) {
       if (value === undefined) return EMPTY;
       try {
-        const written = machine.encode(value);
-        // Where there is one it is a Buffer, whose `slice` is no copy.
-        return new Uint8Array(written.buffer, written.byteOffset, written.length);
+        const { buffer, byteOffset, start, end } = machine.encode(value, REUSE_BUFFER_MODE);
+        return new Uint8Array(buffer, byteOffset + start, end - start);
       } catch (error) {
         throw new TypeError(`CBOR cannot write the value: ${reason(error)}`, { cause: error });
       }
@@ -77,10 +83,10 @@ export function cbor(options: CborOptions = {}): Codec {
         // cbor-x makes a DataView for each array it has not seen, which takes four times as long as decoding a small
         // message does: a scratch array whose view it knows is cheaper. A larger one it gets under a name of its own.
         if (length > SCRATCH) {
-          return decoder.decode(new Uint8Array(bytes.buffer, bytes.byteOffset, length));
+          return machine.decode(new Uint8Array(bytes.buffer, bytes.byteOffset, length));
         }
         scratch.set(bytes);
-        return decoder.decode(scratch, length);
+        return machine.decode(scratch, length);
       } catch (error) {
         throw new MuonError("invalid_argument", `cannot read CBOR: ${reason(error)}`, {
           id: "muon.codec",

@@ -17,6 +17,8 @@ export const EJECT_BASE = 5_000;
 export const EJECT_MAX = 60_000;
 /** Time constant of a node's latency, in ms: an answer this long ago counts for 37 % of what it did. */
 export const LATENCY_WINDOW = 10_000;
+/** What an answer counts that comes within 1 ms of another. */
+const AT_ONCE = 1 - Math.exp(-1 / LATENCY_WINDOW);
 
 /**
  * A node that may be picked, and its health.
@@ -56,11 +58,11 @@ export class NodeState implements Candidate {
   }
 
   /** Takes note that a call is over. `probe` is what {@link NodeState.begin} gave. */
-  end({ error, duration }: Outcome, probe: boolean): void {
+  end({ error, duration, at }: Outcome, probe: boolean): void {
     this.inflight--;
     if (error?.status === "canceled") return;
     if (error?.status !== "unavailable" && error?.status !== "deadline_exceeded") {
-      this.#answered(error === undefined ? duration : undefined);
+      this.#answered(error === undefined ? duration : undefined, at);
       return;
     }
     if (this.#ejections > 0) {
@@ -81,7 +83,7 @@ export class NodeState implements Candidate {
     return Math.min(EJECT_MAX, EJECT_BASE * 2 ** (this.#ejections - 1));
   }
 
-  #answered(duration: number | undefined): void {
+  #answered(duration: number | undefined, at: number | undefined): void {
     this.#failures = 0;
     if (this.#ejections > 0) {
       this.#ejections = 0;
@@ -89,9 +91,10 @@ export class NodeState implements Candidate {
       this.#group.healthChanged();
     }
     if (duration === undefined) return;
-    const now = this.#clock.now();
+    const now = at ?? this.#clock.now();
     // At least 1 ms, so that answers of one turn count too.
-    const weight = 1 - Math.exp(-Math.max(1, now - this.#answeredAt) / LATENCY_WINDOW);
+    const since = now - this.#answeredAt;
+    const weight = since <= 1 ? AT_ONCE : 1 - Math.exp(-since / LATENCY_WINDOW);
     this.latency += weight * (duration - this.latency);
     this.#answeredAt = now;
   }

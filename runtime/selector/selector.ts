@@ -15,6 +15,8 @@ export interface Outcome {
   readonly error?: MuonError | undefined;
   /** Milliseconds it took. */
   readonly duration: number;
+  /** When it was over, in ms on the steady clock. @default {now} */
+  readonly at?: number;
 }
 
 /** A node that was picked for a call. */

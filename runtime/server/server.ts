@@ -75,7 +75,7 @@ export function createServer(options: ServerOptions): Server {
     const { stats } = entry;
     stats.requests++;
     stats.inflight++;
-    const started = clock.now();
+    const started = call.arrived ?? clock.now();
     const { body } = call;
     const { kind } = entry.definition;
     // A generator whose kind is not declared may take a stream; whoever streams whatever is meant most likely means not.

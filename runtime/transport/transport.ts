@@ -34,11 +34,13 @@ export interface CallHead {
  * makes neither promises nor closures, and a call can be cancelled without an AbortController.
  */
 export interface ReplySink {
+  /** Until when the answer is waited for, as `timeout` in the head says, in ms on the steady clock. @default {none} */
+  readonly deadline?: number | undefined;
   /**
    * The answer came: `body` is the one output, or `undefined` where the endpoint answers with a `stream`. The bytes
-   * are the receiver's to keep.
+   * are the receiver's to keep. `at` is when it came, in ms on the steady clock, where the link has looked.
    */
-  reply(body: Uint8Array | undefined, trailer: Metadata, stream: Exchange | undefined): void;
+  reply(body: Uint8Array | undefined, trailer: Metadata, stream: Exchange | undefined, at?: number): void;
   /** The call failed. */
   fail(error: MuonError): void;
 }
@@ -82,6 +84,8 @@ export interface Incoming {
   readonly alwaysStream?: boolean;
   /** The items of an input stream. Reading gives the caller credit. */
   readonly messages: AsyncIterable<Uint8Array>;
+  /** When it came, in ms on the steady clock. @default {when it is handed over} */
+  readonly arrived?: number;
   /** Until when the caller waits, in ms on the steady clock; `undefined`: no limit, or a stream that has begun. */
   readonly deadline: number | undefined;
   /** Aborted when the caller cancels or goes away or its deadline has passed. Made when it is first asked for. */

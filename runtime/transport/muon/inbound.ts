@@ -21,6 +21,7 @@ const GONE = "the call is over";
 /** A call that the other end made. */
 export class InboundCall extends Entry implements Incoming {
   readonly head: CallHead;
+  readonly arrived: number;
   deadline: number | undefined;
   body: Uint8Array | undefined;
   readonly #session: Session;
@@ -42,12 +43,14 @@ export class InboundCall extends Entry implements Incoming {
   constructor(
     session: Session,
     id: number,
-    options: { head: CallHead; deadline: number | undefined; body: Uint8Array | undefined; more: boolean },
+    options: { head: CallHead; arrived: number; body: Uint8Array | undefined; more: boolean },
   ) {
     super(id);
     this.#session = session;
-    this.head = options.head;
-    this.deadline = options.deadline;
+    const { head, arrived } = options;
+    this.head = head;
+    this.arrived = arrived;
+    this.deadline = head.timeout > 0 ? arrived + head.timeout : undefined;
     this.body = options.body;
     this.#input = options.more ? "gathering" : options.body === undefined ? "stream" : "closed";
   }

@@ -124,7 +124,7 @@ export class UnaryCall extends Outbound implements CallHandle {
     if (this.headed !== undefined) trailer = this.headed.with(trailer);
     this.over = true;
     this.session.leave(this);
-    this.#sink.reply(body, trailer, undefined);
+    this.#sink.reply(body, trailer, undefined, this.session.now);
   }
 
   onData(body: Uint8Array, more: boolean): void {
@@ -149,7 +149,7 @@ export class UnaryCall extends Outbound implements CallHandle {
     call.inherit(this.outbox, this.headed);
     this.over = true;
     this.session.replace(this, call);
-    this.#sink.reply(undefined, Metadata.EMPTY, call);
+    this.#sink.reply(undefined, Metadata.EMPTY, call, this.session.now);
     return call.over ? undefined : call;
   }
 }

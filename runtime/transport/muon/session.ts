@@ -95,7 +95,8 @@ export class Session implements InboxContext {
   /** Whether this end takes no more calls. */
   #leaving = false;
   #over: MuonError | undefined;
-  #now = 0;
+  /** When the last message came, in ms on the steady clock. */
+  now = 0;
   /** Whether anything came since the last look. */
   #heard = false;
   /** Looks in a row since which nothing came. */
@@ -159,7 +160,7 @@ export class Session implements InboxContext {
     this.#calls.add(call);
     const written = this.sender.call(id, head, body);
     if (written < body.length) call.sendRest(body, written);
-    if (head.timeout > 0) this.wheel.set(call, this.#clock.now() + head.timeout);
+    if (head.timeout > 0) this.wheel.set(call, sink.deadline ?? this.#clock.now() + head.timeout);
     return call;
   }
 
@@ -189,7 +190,7 @@ export class Session implements InboxContext {
     if (this.sender.congested && this.#wire.buffered > held) {
       return this.#dead(`the other end sends and does not read: more than ${held} bytes wait for it`);
     }
-    this.#now = this.#clock.now();
+    this.now = this.#clock.now();
     this.#heard = true;
     const reader = new Reader(message);
     let fault: { readonly thrown: unknown } | undefined;
@@ -401,7 +402,7 @@ export class Session implements InboxContext {
     const more = this.sender.peer.window - before;
     for (const call of this.#calls.values()) call.onCredit(more);
     this.#ping();
-    this.wheel.set(this.#keepalive, this.#now + this.options.ping);
+    this.wheel.set(this.#keepalive, this.now + this.options.ping);
   }
 
   #onCall(id: number, kind: number, reader: Reader): void {
@@ -431,7 +432,7 @@ export class Session implements InboxContext {
         timeout,
         idempotent: (kind & frames.IDEMPOTENT) !== 0,
       },
-      deadline: timeout > 0 ? this.#now + timeout : undefined,
+      arrived: this.now,
       body: more ? undefined : body,
       more,
     });
@@ -468,7 +469,7 @@ export class Session implements InboxContext {
   #onPong(reader: Reader): void {
     const bytes = payload(reader);
     if (new DataView(bytes.buffer, bytes.byteOffset).getUint32(4) !== this.#pings) return;
-    const sample = Math.max(0, this.#now - this.#pinged);
+    const sample = Math.max(0, this.now - this.#pinged);
     // Smoothed as TCP's: RFC 6298 §2.
     this.rtt = this.rtt === undefined ? sample : this.rtt + (sample - this.rtt) / 8;
   }
