@@ -2,7 +2,7 @@
  * Benchmarks: `deno task bench`. See bench/README.md.
  *
  *   deno task bench [question…] [--runtime deno,bun,node] [--rounds N] [--calls N] [--inflight N]
- *                   [--only text] [--no-peers] [--quick] [--write | --report]
+ *                   [--only part,part] [--no-peers] [--quick] [--write | --report]
  *
  * @module
  */
@@ -77,7 +77,7 @@ async function answer(question: Question, runtime: Runtime): Promise<void> {
   const inflight = asCount("inflight", flags.inflight) ?? question.inflight ?? 1;
   const only = (variant: Variant) =>
     (flags.peers && !flags.quick || variant.kind === "limit" || variant.kind === "muon") &&
-    (flags.only === undefined || variant.name.includes(flags.only));
+    (flags.only === undefined || flags.only.split(",").some((part) => variant.name.includes(part)));
   const date = new Date().toISOString();
   const progress = process.stderr.isTTY
     ? (text: string) => void process.stderr.write(`\r\x1b[K${text}`)

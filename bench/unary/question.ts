@@ -31,6 +31,13 @@ const variants: readonly Variant[] = [
   { name: MUON.bare, kind: "muon", ...pair("unary/muon.ts", "bare") },
   { name: MUON.plain, kind: "muon", ...pair("unary/muon.ts", "plain") },
   { name: MUON.full, kind: "muon", ...pair("unary/muon.ts", "full") },
+  { name: "NestJS TCP", kind: "peer", share: 0.5, ...pair("peers/nest.ts") },
+  { name: "Moleculer TCP", kind: "peer", share: 0.5, ...pair("peers/moleculer.ts") },
+  { name: "Cap'n Web ws", kind: "peer", share: 0.5, ...pair("peers/capnweb.ts") },
+  { name: "tRPC ws", kind: "peer", share: 0.5, ...pair("peers/trpc.ts") },
+  { name: "NATS request/reply", kind: "peer", share: 0.25, ...pair("peers/nats.ts") },
+  { name: "Hono, JSON over HTTP", kind: "peer", share: 0.25, ...pair("peers/hono.ts") },
+  { name: "grpc-js", kind: "peer", share: 0.25, ...pair("peers/grpc_js.ts") },
 ];
 
 const question: Question = {
