@@ -1,5 +1,5 @@
 /**
- * Which fetch a transport makes its requests with.
+ * Which fetch a transport makes its requests with, and what its failures say.
  *
  * @module
  */
@@ -7,8 +7,7 @@
 import type { DialTlsOptions, Platform } from "./platform.ts";
 
 /**
- * The runtime's own fetch; where there are authorities or a certificate, and the runtime's fetch can have them, one that
- * has. It is made with the first request.
+ * The fetch of the runtime's adapter, made with the first request; where it has none, as on the edge, the runtime's own.
  *
  * @param platform The machine.
  * @param tls Keys and certificates of this end.
@@ -21,11 +20,37 @@ import type { DialTlsOptions, Platform } from "./platform.ts";
  */
 export function fetchOf(
   platform: Pick<Platform, "fetchWith">,
-  tls: DialTlsOptions | undefined,
+  tls: DialTlsOptions = {},
 ): typeof globalThis.fetch {
-  if (platform.fetchWith === undefined || tls?.ca === undefined && tls?.cert === undefined) {
-    return (input, init) => globalThis.fetch(input, init);
-  }
+  if (platform.fetchWith === undefined) return (input, init) => globalThis.fetch(input, init);
   let made: typeof globalThis.fetch | undefined;
   return (input, init) => (made ??= platform.fetchWith!(tls))(input, init);
+}
+
+/** What each runtime calls it when nobody could be reached. */
+const NO_CONNECTION: ReadonlySet<unknown> = new Set([
+  "ECONNREFUSED",
+  "EHOSTUNREACH",
+  "ENETUNREACH",
+  "ENOTFOUND",
+  "EAI_AGAIN",
+  "EADDRNOTAVAIL",
+  "UND_ERR_CONNECT_TIMEOUT",
+  "ConnectionRefused",
+  "FailedToOpenSocket",
+]);
+
+/**
+ * Whether a request failed because there was no connection, so that nothing of it can have been sent.
+ *
+ * @param error What `fetch` threw.
+ */
+export function neverConnected(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  // Node gathers the failures of a name's addresses.
+  if (error instanceof AggregateError) return error.errors.some(neverConnected);
+  const { code, syscall } = error as { readonly code?: unknown; readonly syscall?: unknown };
+  if (NO_CONNECTION.has(code) || syscall === "connect") return true;
+  // Deno says so in words, in the cause.
+  return /client error \(Connect\)/.test(error.message) || neverConnected(error.cause);
 }

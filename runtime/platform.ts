@@ -165,7 +165,10 @@ export interface Platform {
   serve(options: HostOptions): Promise<Host>;
   /** Dials a WebSocket; rejects if the other end does not agree on the subprotocol. */
   dialWebSocket(url: string, options: DialWebSocketOptions): Promise<MessageSocket>;
-  /** A fetch with keys and certificates of its own; `undefined` where the runtime's cannot have them. */
+  /**
+   * A fetch for calls to other processes, with keys and certificates of its own; those made alike share connections. It
+   * follows redirects or does not: callers say `redirect`. `undefined` where there is none but the runtime's.
+   */
   fetchWith?(tls: DialTlsOptions): typeof globalThis.fetch;
 }
 

@@ -9,7 +9,6 @@ import {
   type ServiceDefinition,
   SILENT,
 } from "../mod.ts";
-import { currentRuntime } from "../tools/runtimes.ts";
 import { CA_CERT, CLIENT_CERT, CLIENT_KEY, SERVER_CERT, SERVER_KEY } from "./fixtures/tls.ts";
 
 const memory = { registry: "memory", broker: "memory", log: SILENT } as const;
@@ -47,11 +46,8 @@ test("a service with certificate and key is called over TLS, by who trusts its a
   await service.stop();
 });
 
-// Node's fetch takes neither authorities nor certificates without a package more: there such a node is out of reach.
-const carried = currentRuntime() !== "node";
-
 for (const transport of ["http", "mucp"]) {
-  test(`over ${transport} ${carried ? "too, and a certificate is shown to who asks" : "nobody is trusted"}`, async () => {
+  test(`over ${transport} too, and a certificate is shown to who asks`, async () => {
     const service = createService({
       ...memory,
       tls: { cert: SERVER_CERT, key: SERVER_KEY, clientCa: CA_CERT },
@@ -62,12 +58,8 @@ for (const transport of ["http", "mucp"]) {
       return await mesh.call<string>("test.secure", "Secure.Hello", undefined, { retries: 0 });
     };
     const known = { ca: CA_CERT, cert: CLIENT_CERT, key: CLIENT_KEY };
-    if (carried) {
-      assert.match(await call(known), /greeter/);
-      assert.match(await call(known), /greeter/, "another mesh, with the same certificate");
-    } else {
-      await assert.rejects(call(known), { status: "unavailable" });
-    }
+    assert.match(await call(known), /greeter/);
+    assert.match(await call(known), /greeter/, "another mesh, with the same certificate");
     await assert.rejects(call({ ca: CA_CERT }), { status: "unavailable" }, "without a certificate");
     await assert.rejects(call({}), { status: "unavailable" }, "without the authority");
     await service.stop();
@@ -85,8 +77,8 @@ test("events go over TLS to who trusts the authority, and to nobody else", async
     .subscribe("secure.said", (event) => heard.resolve(event));
   await service.start();
   await using mesh = await connect({ registry: "memory", log: SILENT, tls: { ca: CA_CERT } });
-  assert.equal((await mesh.publish("secure.said", "over TLS")).accepted, carried ? 1 : 0);
-  if (carried) assert.equal(await heard.promise, "over TLS");
+  assert.equal((await mesh.publish("secure.said", "over TLS")).accepted, 1);
+  assert.equal(await heard.promise, "over TLS");
   await using stranger = await connect({ registry: "memory", log: SILENT });
   assert.equal((await stranger.publish("secure.said", "in vain")).accepted, 0, "nobody it trusts");
   await service.stop();

@@ -36,9 +36,12 @@ export function createSystem(options: SystemOptions = {}): System {
         ? serveBun(host, { clock })
         : (await import("../node/net_host.ts")).serveNet(host),
     dialWebSocket: (url, dial) => dialBun(url, { ...dial, clock }),
-    fetchWith: (tls) => (input, init) => {
-      const own: RequestInit & { readonly tls: DialTlsOptions } = { ...init, tls: { ...tls } };
-      return fetch(input, own);
+    fetchWith: (tls) => {
+      if (tls.ca === undefined && tls.cert === undefined) return (input, init) => fetch(input, init);
+      return (input, init) => {
+        const own: RequestInit & { readonly tls: DialTlsOptions } = { ...init, tls: { ...tls } };
+        return fetch(input, own);
+      };
     },
   }, options);
 }

@@ -7,7 +7,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { RequestHead } from "../../runtime/host.ts";
 
-/** Bytes of a request's body that are held for a reader who is slower than the client. */
+/** Bytes of a body that are held for a reader who is slower than the other end. */
 const WINDOW = 65_536;
 /** Bytes of a request's body that are read and thrown away after the answer, so that the connection can be kept. */
 const DISCARD = 262_144;
@@ -43,7 +43,10 @@ export function toRequest(
     method,
     headers,
     signal: options.signal,
-    body: bodiless ? null : bodyOf(message),
+    body: bodiless ? null : bodyOf(message, {
+      cancel: () => void message.resume(),
+      error: (cause) => cause ?? new TypeError("The client went before the request's body was complete"),
+    }),
     duplex: "half",
   };
   return new Request(urlOf(message, options.secure), init);
@@ -58,7 +61,17 @@ function urlOf(message: IncomingMessage, secure: boolean): string {
   return URL.canParse(`${base}${host}`) ? `${base}${host}${target}` : `${base}localhost${target}`;
 }
 
-function bodyOf(message: IncomingMessage): ReadableStream<Uint8Array<ArrayBuffer>> {
+/**
+ * The body of a request or an answer.
+ *
+ * @param message Whose body it is.
+ * @param options `cancel`: the reader wants no more of it. `error`: what the reader is told when it is cut off; `cause`
+ * is missing where the system said nothing.
+ */
+export function bodyOf(
+  message: IncomingMessage,
+  { cancel, error }: { readonly cancel: () => void; readonly error: (cause?: unknown) => unknown },
+): ReadableStream<Uint8Array<ArrayBuffer>> {
   let open = true;
   return new ReadableStream({
     start(controller) {
@@ -67,16 +80,19 @@ function bodyOf(message: IncomingMessage): ReadableStream<Uint8Array<ArrayBuffer
         controller.enqueue(new Uint8Array(chunk.buffer as ArrayBuffer, chunk.byteOffset, chunk.length));
         if ((controller.desiredSize ?? 0) <= 0) message.pause();
       });
-      const end = (error?: unknown) => {
+      const fail = (cause?: unknown) => {
         if (!open) return;
         open = false;
-        if (error === undefined) controller.close();
-        else controller.error(error);
+        controller.error(error(cause));
       };
-      message.on("end", () => end());
-      message.on("error", (error) => end(error));
+      message.on("end", () => {
+        if (!open) return;
+        open = false;
+        controller.close();
+      });
+      message.on("error", fail);
       message.on("close", () => {
-        if (!message.complete) end(new TypeError("The client went before the request's body was complete"));
+        if (!message.complete) fail();
       });
       // Nothing is read before the body is asked for: a request that is refused costs no upload.
       message.pause();
@@ -86,7 +102,7 @@ function bodyOf(message: IncomingMessage): ReadableStream<Uint8Array<ArrayBuffer
     },
     cancel() {
       open = false;
-      message.resume();
+      cancel();
     },
   }, { highWaterMark: WINDOW, size: (chunk) => chunk?.byteLength ?? 0 });
 }

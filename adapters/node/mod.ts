@@ -7,6 +7,7 @@
 import process from "node:process";
 import type { System } from "../../runtime/platform.ts";
 import { dialWs } from "./dial.ts";
+import { fetchWithNode } from "./fetch.ts";
 import { machineSystem, type SystemOptions } from "./machine.ts";
 import { serveNet } from "./net_host.ts";
 import { endOfTurn } from "./turn.ts";
@@ -30,5 +31,6 @@ export function createSystem(options: SystemOptions = {}): System {
     endOfTurn,
     serve: serveNet,
     dialWebSocket: dialWs,
+    fetchWith: fetchWithNode,
   }, options);
 }

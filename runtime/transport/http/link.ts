@@ -6,6 +6,7 @@
 
 import type { Clock } from "../../clock.ts";
 import { MuonError, type Where } from "../../errors.ts";
+import { neverConnected } from "../../fetch.ts";
 import type { Peer } from "../../host.ts";
 import { Metadata } from "../../metadata.ts";
 import type { Limits } from "../../policy.ts";
@@ -184,7 +185,7 @@ export class HttpLink implements Link {
 
   /** The error of a request that got no answer: the link is not used any more. */
   lost(cause: unknown, head: CallHead): MuonError {
-    const error = unreachable(cause, { where: this.where(head), notRun: wasRefused(cause) });
+    const error = unreachable(cause, { where: this.where(head), notRun: neverConnected(cause) });
     this.#stop(error);
     return error;
   }
@@ -284,12 +285,4 @@ function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   // Node's fetch says "fetch failed", and why in the cause.
   return error.cause instanceof Error ? `${error.message}: ${error.cause.message}` : error.message;
-}
-
-/** Whether a request failed because nobody listens, so that nothing can have run; each runtime has its own words. */
-function wasRefused(error: unknown): boolean {
-  if (!(error instanceof Error)) return false;
-  const { code } = error as { code?: unknown };
-  if (code === "ECONNREFUSED" || code === "ConnectionRefused") return true;
-  return /ECONNREFUSED|connection refused/i.test(error.message) || wasRefused(error.cause);
 }
