@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import process from "node:process";
 import { describe, test } from "node:test";
 import { openDenoKv } from "../../../adapters/deno/kv.ts";
 import { machineClock } from "../../../adapters/node/clock.ts";
@@ -127,6 +128,33 @@ for (const [name, kv] of Object.entries(opens)) {
           await here[Symbol.asyncDispose]();
           await there[Symbol.asyncDispose]();
           await rm(home, { recursive: true });
+        },
+      };
+    },
+  });
+}
+
+// A remote KV of Deno's protocol, as `denokv serve` is. Its token is in DENO_KV_ACCESS_TOKEN, where both look for it.
+const remote = process.env.MUON_KV_URL || undefined;
+for (const [name, kv] of remote === undefined ? [] : Object.entries(opens)) {
+  testRegistry({
+    name: `kv, over a remote KV with ${name}`,
+    ttl: 900,
+    async create() {
+      const address = remote!;
+      const store = await kv(address);
+      for await (const { key } of store.list({ prefix: PREFIX })) await store.delete(key);
+      store.close();
+      const system = { clock: machineClock, random: seeded(1), platform: platform() };
+      const here = createKvRegistry({ system, kv, address, poll: 50 });
+      const there = createKvRegistry({ system, kv, address, poll: 50 });
+      return {
+        here,
+        there,
+        advance: (ms) => sleep(machineClock, ms),
+        async [Symbol.asyncDispose]() {
+          await here[Symbol.asyncDispose]();
+          await there[Symbol.asyncDispose]();
         },
       };
     },
