@@ -10,6 +10,11 @@ const pair = (script: string, ...args: string[]) => ({
   load: { script, args: ["load", ...args] },
 });
 
+const goPair = (which: string) => ({
+  server: { go: "go", args: [which, "server"] },
+  load: { go: "go", args: [which, "load"] },
+});
+
 /** The bare limits. */
 export const LIMITS = {
   each: "limit: a WebSocket message a call",
@@ -23,6 +28,9 @@ export const MUON = {
   plain: "muon, validation both ways",
   full: "muon, all features on",
 } as const;
+
+/** The peers in Go. */
+export const GO = { grpc: "grpc-go", micro: "Go Micro 5.12" } as const;
 
 const variants: readonly Variant[] = [
   { name: LIMITS.cut, kind: "limit", ...pair("unary/bare.ts", "16") },
@@ -38,6 +46,8 @@ const variants: readonly Variant[] = [
   { name: "NATS request/reply", kind: "peer", share: 0.25, ...pair("peers/nats.ts") },
   { name: "Hono, JSON over HTTP", kind: "peer", share: 0.25, ...pair("peers/hono.ts") },
   { name: "grpc-js", kind: "peer", share: 0.25, ...pair("peers/grpc_js.ts") },
+  { name: GO.grpc, kind: "go", share: 0.5, ...goPair("grpc") },
+  { name: GO.micro, kind: "go", share: 0.1, ...goPair("micro") },
 ];
 
 const question: Question = {
@@ -53,7 +63,7 @@ const question: Question = {
   notes:
     `The limits are loops of CBOR frames in WebSocket messages with no deadline, no validation, no metadata, no
 credits, no cancellation and no errors. "All features on" is validation of input and output, three interceptors on
-each side, a deadline and metadata at every call.`,
+each side, a deadline and metadata at every call. The Go programs have one core each (GOMAXPROCS=1), as the others do.`,
   goals: [
     {
       says: "CPU a call ≤ 1.25 × the better batched limit's",
@@ -82,6 +92,27 @@ each side, a deadline and metadata at every call.`,
       divide: MUON.full,
       by: { kind: "peer" },
       atMost: { deno: 0.3, bun: 0.25, node: 0.25 },
+    },
+    {
+      says: "≥ 4 × grpc-go's calls a second",
+      measure: "rate",
+      divide: MUON.full,
+      by: GO.grpc,
+      atLeast: { bun: 4, node: 4 },
+    },
+    {
+      says: "≤ 0.25 × grpc-go's CPU a call",
+      measure: "cpu",
+      divide: MUON.full,
+      by: GO.grpc,
+      atMost: { bun: 0.25, node: 0.25 },
+    },
+    {
+      says: "≥ 40 × Go Micro's calls a second",
+      measure: "rate",
+      divide: MUON.full,
+      by: GO.micro,
+      atLeast: { bun: 40, node: 40 },
     },
     {
       says:
