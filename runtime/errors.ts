@@ -283,6 +283,15 @@ export class MuonError extends Error {
 }
 
 /**
+ * Whether a call came to a process that does not serve the service at all, as HTTP's 421 says it: the node that was
+ * meant is gone, and its port is another's. A handler's own `not_found`, or that of an endpoint which the service does
+ * not have, is none.
+ */
+export function isMisdirected({ status, notRun, id }: MuonError): boolean {
+  return status === "not_found" && notRun && (id === "muon.server" || id === "muon.host");
+}
+
+/**
  * A value as text, whatever it is: what was thrown may be an object that cannot be made one, and whoever tells of it
  * must not fail over that.
  *

@@ -9,7 +9,7 @@
 import type { Marshal } from "../codec/codec.ts";
 import { Values } from "../context.ts";
 import type { Kind } from "../definition.ts";
-import { type Attempt, MuonError, type Where } from "../errors.ts";
+import { type Attempt, isMisdirected, MuonError, type Where } from "../errors.ts";
 import { isStream } from "../eventual.ts";
 import type { Invocation } from "../interceptor.ts";
 import { Metadata } from "../metadata.ts";
@@ -493,7 +493,7 @@ export class ClientCall extends WheelTimer implements Invocation, ReplySink, Cal
  */
 function mayRetry(error: MuonError, route: Route | undefined): boolean {
   // A process that died is believed until its record expires, and its port may be another's by now.
-  if (error.status === "not_found" && error.notRun && error.id === "muon.server") return true;
+  if (isMisdirected(error)) return true;
   if (error.status !== "unavailable" && error.status !== "resource_exhausted") return false;
   return error.notRun || (error.status === "unavailable" && route?.idempotent === true);
 }

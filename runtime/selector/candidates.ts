@@ -5,6 +5,7 @@
  */
 
 import type { Clock } from "../clock.ts";
+import { isMisdirected, type MuonError } from "../errors.ts";
 import { compare } from "../record_set.ts";
 import type { Node, ServiceRecord } from "../record.ts";
 import type { Candidate, Filter, Outcome, PickContext } from "./selector.ts";
@@ -23,9 +24,9 @@ const AT_ONCE = 1 - Math.exp(-1 / LATENCY_WINDOW);
 /**
  * A node that may be picked, and its health.
  *
- * A node to which {@link EJECT_AFTER} calls in a row fail, because it cannot be reached or does not answer in time, is
- * left out. When its time is over one call goes there to see; while that is under way no other follows, and if it
- * fails, the node is left out for twice as long. Any answer, a handler's error too, shows that the node lives.
+ * A node to which {@link EJECT_AFTER} calls in a row fail, because it cannot be reached, does not answer in time or turns
+ * out to be another service's process, is left out. When its time is over one call goes there to see; while that is under way no other follows, and if it
+ * fails, the node is left out for twice as long. Any other answer, a handler's error too, shows that the node lives.
  * Source: Envoy's {@link https://www.envoyproxy.io/docs/envoy/latest/intro/arch_overview/upstream/outlier | outlier detection}.
  */
 export class NodeState implements Candidate {
@@ -61,7 +62,7 @@ export class NodeState implements Candidate {
   end({ error, duration, at }: Outcome, probe: boolean): void {
     this.inflight--;
     if (error?.status === "canceled") return;
-    if (error?.status !== "unavailable" && error?.status !== "deadline_exceeded") {
+    if (error === undefined || !isFailure(error)) {
       this.#answered(error === undefined ? duration : undefined, at);
       return;
     }
@@ -98,6 +99,11 @@ export class NodeState implements Candidate {
     this.latency += weight * (duration - this.latency);
     this.#answeredAt = now;
   }
+}
+
+/** Whether an error says something of the node, and not of the call. */
+function isFailure(error: MuonError): boolean {
+  return error.status === "unavailable" || error.status === "deadline_exceeded" || isMisdirected(error);
 }
 
 interface Listing {

@@ -261,6 +261,30 @@ export function testSelector({ name, create }: SelectorSuite): void {
       assert.equal(seen.size, 2);
     });
 
+    run("a node whose port is another service's now is left out, and comes back with it", async (mesh) => {
+      const { clock, registry, selector } = mesh;
+      for (const id of ["a", "b"]) await registry.register(record("1", id), { ttl: 100 * MINUTE });
+      await selector.ready("greeter");
+      const stranger = (id = "muon.server") =>
+        new MuonError("not_found", "not served here", { id, notRun: true });
+      for (let i = 0; i < 5; i++) until(selector, "a").done({ duration: 1, error: stranger("greeter") });
+      const [candidate] = selector.candidates("greeter");
+      assert.equal(candidate!.ejectedUntil, 0, "an endpoint that the service does not have");
+      for (const id of ["muon.server", "muon.host", "muon.server"]) {
+        until(selector, "a").done({ duration: 1, error: stranger(id) });
+      }
+      const first = candidate!.ejectedUntil - clock.now();
+      assert.ok(first > 0);
+      for (let i = 0; i < 50; i++) assert.equal(use(selector), "b");
+      await clock.advance(first);
+      until(selector, "a").done({ duration: 1, error: stranger() });
+      const second = candidate!.ejectedUntil - clock.now();
+      assert.ok(second > first, `${second} must be longer than ${first}`);
+      await clock.advance(second);
+      until(selector, "a").done({ duration: 1 });
+      assert.equal(candidate!.ejectedUntil, 0);
+    });
+
     run("where every node fails, every node counts", async ({ registry, selector }) => {
       for (const id of ["a", "b"]) await registry.register(record("1", id), { ttl: MINUTE });
       await selector.ready("greeter");
