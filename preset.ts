@@ -215,7 +215,13 @@ function assemble(
     transports,
     broker: broker.broker,
     brokerProtocol: broker.protocol,
-    codecs: new Codecs([cbor({ maxDepth: limits.maxDepth }), json({ maxDepth: limits.maxDepth }), raw()]),
+    codecs: new Codecs([
+      cbor({ maxDepth: limits.maxDepth }),
+      json({ maxDepth: limits.maxDepth }),
+      raw(),
+      // No schemas: whoever has them reads and writes the bytes.
+      raw("application/protobuf"),
+    ]),
     owned,
   };
 }

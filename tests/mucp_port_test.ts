@@ -171,6 +171,40 @@ describe("mucp on this runtime's port", () => {
     });
   });
 
+  test("is chosen for a node of the first generation, also at an address that is known to be of a later one", async () => {
+    await running(async ({ service }) => {
+      const mesh = await connect(options);
+      const address = service.address!;
+      const cbor = { contentType: "application/cbor" };
+      const hello = (name: string, more: object) =>
+        mesh.call<{ msg: string }>(name, "Greeter.Hello", { name: "ß" }, more);
+      assert.equal((await hello("port.greeter", { address: `mucp://${address}`, ...cbor })).msg, "Hello ß");
+      const metadata = { server: "rpc", transport: "http", broker: "http", registry: "mdns" };
+      for (const [name, said] of [["port.first", metadata], ["port.silent", {}]] as const) {
+        await mesh.registry.register({
+          name,
+          version: "1.0.0",
+          metadata: {},
+          endpoints: [],
+          nodes: [{ id: `${name}-1`, address, metadata: said }],
+        }, { ttl: 60_000 });
+        // No header names a service, and muon has one alone with such an endpoint.
+        assert.equal((await hello(name, { metadata: { "x-note": "grüß" } })).msg, "Hello ß");
+        await assert.rejects(hello(name, cbor), {
+          status: "invalid_argument",
+          detail: /does not read application\/cbor/,
+          notRun: true,
+        });
+        await assert.rejects(mesh.call(name, "Greeter.Fail"), {
+          status: "failed_precondition",
+          detail: "größer",
+          details: [{ type: "t", value: [1] }],
+        });
+      }
+      await mesh[Symbol.asyncDispose]();
+    });
+  });
+
   test("loses no call when one of two services stops under load", async () => {
     await running(async ({ mesh }) => {
       const other = createService(options).handle(Greeter);

@@ -17,7 +17,7 @@ export function schemeOf(address: string | undefined): string | undefined {
 
 /**
  * A pick of a node that nobody registered: an address that the caller gave. It speaks muon.v1, unless the caller names
- * a transport: then its record says nothing, and is taken to speak what that transport does.
+ * a transport: then its record says that, and is taken to speak what that transport does.
  *
  * @param given `host:port`, or `<transport>://host:port`.
  * @param transport The call's option of that name.
@@ -36,10 +36,7 @@ export function pickOfAddress(given: string, transport?: string): Pick {
       },
     );
   }
-  const metadata: Record<string, string> = scheme === undefined && transport === undefined
-    ? { muon: "muon.v1" }
-    : {};
-  const node: Node = { id: given, address, metadata };
+  const node: Node = { id: given, address, metadata: { muon: transport ?? scheme ?? "muon.v1" } };
   const service: ServiceRecord = { name: "", version: "", metadata: {}, endpoints: [], nodes: [node] };
   return { candidate: { node, service, inflight: 0, latency: 0, ejectedUntil: 0 }, done() {} };
 }

@@ -51,8 +51,9 @@ export class Links implements AsyncDisposable {
       });
     }
     const { muon, protocol } = node.metadata;
-    // An address that the caller gave, with the transport to take.
-    const trusted = name !== undefined && muon === undefined && protocol === undefined;
+    // An address that the caller gave, with the transport to take; and a record that says nothing.
+    const trusted = name !== undefined &&
+      (muon === name || (muon === undefined && protocol === undefined));
     const found = trusted ? usable[0] : usable.find((transport) => transport.speaks(node));
     if (found !== undefined) return found;
     throw new MuonError(
@@ -175,6 +176,9 @@ export class Links implements AsyncDisposable {
   }
 }
 
-function keyOf(node: Node, transport: Transport): string {
-  return `${transport.name} ${node.metadata.secure === "true" ? "tls " : ""}${node.address}`;
+function keyOf({ address, metadata }: Node, transport: Transport): string {
+  const { secure, muon, protocol } = metadata;
+  // At one address, a node whose record names no protocol is spoken to differently: as Go Micro's oldest.
+  const silent = muon === undefined && !protocol ? "silent " : "";
+  return `${transport.name} ${silent}${secure === "true" ? "tls " : ""}${address}`;
 }

@@ -20,6 +20,12 @@ describe("raw", () => {
     assert.equal(raw().bind().decode(bytes), bytes);
   });
 
+  test("stands under any content type, and names it", () => {
+    const codec = raw("application/protobuf");
+    assert.equal(codec.contentType, "application/protobuf");
+    assert.throws(() => codec.bind().encode({}), /application\/protobuf carries a Uint8Array/);
+  });
+
   test("says what it was given instead of bytes", () => {
     assert.throws(() => raw().bind().encode("text"), /Uint8Array and nothing else: current value is string/);
     assert.throws(() => raw().bind().encode(null), /current value is null/);

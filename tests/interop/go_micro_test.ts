@@ -21,6 +21,8 @@ import {
 import { buildGo, GoPeer, withoutGo } from "./go.ts";
 
 const Name = z.object({ name: z.string() });
+const Bytes = z.instanceof(Uint8Array);
+type Bytes = z.infer<typeof Bytes>;
 const Hello = z.object({ msg: z.string(), left: z.number(), metadata: z.record(z.string(), z.string()) });
 
 interface Error {
@@ -37,6 +39,24 @@ interface Answer {
   readonly error?: Error;
   readonly record: ServiceRecord;
   readonly failed: number;
+}
+
+/** The protobuf message google.protobuf.StringValue, below 128 bytes. */
+function stringValue(value: string): Bytes {
+  const text = new TextEncoder().encode(value);
+  return value === "" ? new Uint8Array(0) : new Uint8Array([0x0a, text.length, ...text]);
+}
+
+function valueOf(message: Uint8Array): string {
+  assert.equal(message[0], 0x0a);
+  assert.equal(message[1], message.length - 2);
+  return new TextDecoder().decode(message.subarray(2));
+}
+
+/** A record as Go Micro's nodes of 2016 wrote them. */
+function asFirst(record: ServiceRecord, name: string): ServiceRecord {
+  const metadata = { server: "rpc", transport: "http", broker: "http", registry: "mdns" };
+  return { ...record, name, nodes: record.nodes.map((node) => ({ ...node, metadata })) };
 }
 
 const heard: { readonly topic: string; readonly event: unknown; readonly note: string | undefined }[] = [];
@@ -74,6 +94,16 @@ class Greeter {
     this.aborted.resolve((ctx.signal.reason as MuonError).status);
   }
 
+  @Method({ input: Bytes, output: Bytes })
+  shout(message: Bytes) {
+    return stringValue(valueOf(message).toUpperCase());
+  }
+
+  @Method({ input: Bytes })
+  refuse(message: Bytes) {
+    throw new MuonError("permission_denied", `not ${valueOf(message)}`, { id: "acme.greeter" });
+  }
+
   @Method({ output: z.number() })
   async *count() {
     yield 1;
@@ -83,6 +113,12 @@ class Greeter {
   @Subscribe("t.muon", { input: Name })
   broadcast(event: { name: string }, ctx: Context) {
     heard.push({ topic: "t.muon", event, note: ctx.metadata.get("x-note") });
+    listening();
+  }
+
+  @Subscribe("t.bytes", { input: Bytes })
+  bytes(event: Bytes) {
+    heard.push({ topic: "t.bytes", event: valueOf(event), note: undefined });
     listening();
   }
 
@@ -177,7 +213,7 @@ describe("Go Micro v5.12.0", { skip: withoutGo }, () => {
       assert.match(unknown.detail, /Greeter\.Nope/);
     });
 
-    test("is told what is not carried: streams, protobuf", async () => {
+    test("is told what is not carried: streams", async () => {
       const stream = (await go.do<Answer>({
         do: "stream",
         service: "muon.greeter",
@@ -188,13 +224,71 @@ describe("Go Micro v5.12.0", { skip: withoutGo }, () => {
       assert.match(stream.detail, /Greeter\.Count streams/);
       const unary = (await callMuon("Greeter.Count")).error!;
       assert.equal(unary.code, 501);
-      // What Go sends as protobuf without a protobuf type fails on its side; raw bytes do not.
-      const raw = await callMuon("Greeter.Hello", {}, { contentType: "application/grpc+json" });
-      assert.equal(raw.error!.code, 501);
-      assert.match(raw.error!.detail, /application\/json/);
     });
 
-    test("of the first generation, for which a node says no protocol, calls in JSON-RPC", async () => {
+    test("calls with protobuf, which is bytes to muon", async () => {
+      const call = (method: string, contentType: string) =>
+        go.do<Answer>({
+          do: "callProto",
+          service: "muon.greeter",
+          endpoint: `Greeter.${method}`,
+          input: "größer",
+          contentType,
+        });
+      for (const type of ["protobuf", "proto-rpc", "grpc", "grpc+proto"]) {
+        const contentType = `application/${type}`;
+        assert.equal((await call("Shout", contentType)).output, "GRÖSSER", contentType);
+        const refused = (await call("Refuse", contentType)).error!;
+        assert.deepEqual([refused.id, refused.code, refused.detail], ["acme.greeter", 403, "not größer"]);
+        // It takes an object.
+        const misfit = (await call("Hello", contentType)).error!;
+        assert.equal(misfit.code, 400);
+        assert.ok(misfit.detail.includes(`Called with ${contentType}, Greeter.Hello`), misfit.detail);
+        assert.match(misfit.detail, /client\.ContentType\("application\/json"\)/);
+        const unknown = (await call("Nope", contentType)).error!;
+        assert.deepEqual([unknown.code, /Greeter\.Nope/.test(unknown.detail)], [404, true]);
+      }
+    });
+
+    test("calls with JSON in its other forms", async () => {
+      for (const contentType of ["application/json-rpc", "application/grpc+json"]) {
+        const { output } = await callMuon("Greeter.Hello", { name: "<ß>" }, { contentType });
+        assert.equal(output!.msg, "Hello <ß>", contentType);
+        const missing = (await callMuon("Greeter.Missing", { name: "x" }, { contentType })).error!;
+        assert.deepEqual([missing.code, missing.detail], [404, "nobody is called x"]);
+        assert.deepEqual((await callMuon("Greeter.Nothing", {}, { contentType })).output, {});
+      }
+    });
+
+    test("of the first generation calls by envelopes alone", async () => {
+      const call = (method: string, contentType: string, input: unknown) =>
+        go.do<Answer>({
+          do: "callFirst",
+          address: service.address,
+          endpoint: `Greeter.${method}`,
+          contentType: `application/${contentType}`,
+          input,
+        });
+      for (const type of ["json", "json-rpc"]) {
+        const { output } = await call("Hello", type, { name: "größer" });
+        assert.equal(output!.msg, "Hello größer");
+        assert.ok(output!.left! > 0 && output!.left! <= 5_000, String(output!.left));
+        assert.deepEqual(output!.metadata, { "x-micro-from-service": "go.first" });
+        const { id, code, detail } = (await call("Missing", type, { name: "Jörg" })).error!;
+        assert.deepEqual([id, code, detail], ["acme.greeter", 404, "nobody is called Jörg"]);
+        assert.equal((await call("Nope", type, {})).error!.code, 404);
+        assert.match((await call("Hello", type, { name: 7 })).error!.detail, /name/);
+      }
+      for (const type of ["protobuf", "proto-rpc", "octet-stream"]) {
+        assert.equal((await call("Shout", type, "größer")).output, "GRÖSSER");
+        const { id, code, detail } = (await call("Refuse", type, "ß")).error!;
+        assert.deepEqual([id, code, detail], ["acme.greeter", 403, "not ß"]);
+        assert.match((await call("Nope", type, "x")).error!.detail, /Greeter\.Nope/);
+        assert.match((await call("Hello", type, "x")).error!.detail, /call it with application\/json/);
+      }
+    });
+
+    test("for which a node says no protocol calls in JSON-RPC and proto-rpc", async () => {
       const [record] = await mesh.registry.getService("muon.greeter");
       const { protocol: _, ...metadata } = record!.nodes[0]!.metadata;
       const nodes = [{ ...record!.nodes[0]!, id: "old", metadata }];
@@ -214,6 +308,14 @@ describe("Go Micro v5.12.0", { skip: withoutGo }, () => {
       assert.equal(output!.msg, "Hello <ß>");
       const missing = (await callMuon("Greeter.Missing", { name: "x" })).error!;
       assert.equal(missing.code, 404);
+      const shouted = await go.do<Answer>({
+        do: "callProto",
+        service: "muon.greeter",
+        endpoint: "Greeter.Shout",
+        input: "ß",
+        contentType: "application/protobuf",
+      });
+      assert.equal(shouted.output, "SS");
       await go.do({ do: "deregister", record: { ...record!, nodes } });
       await go.do({ do: "register", record: record! });
     });
@@ -273,6 +375,82 @@ describe("Go Micro v5.12.0", { skip: withoutGo }, () => {
       );
     });
 
+    test("takes bytes: protobuf, and what is none", async () => {
+      const call = (endpoint: string, input: Uint8Array, contentType: string) =>
+        mesh.call<Uint8Array>("go.greeter", endpoint, input, { contentType });
+      const shouted = await call("Words.Shout", stringValue("groß"), "application/protobuf");
+      assert.equal(valueOf(shouted), "GROß");
+      await assert.rejects(call("Words.Refuse", stringValue("ß"), "application/protobuf"), {
+        status: "permission_denied",
+        id: "acme.words",
+        detail: "not ß",
+      });
+      const turned = await call("Words.Turn", new Uint8Array([1, 2, 255]), "application/octet-stream");
+      assert.deepEqual([...turned], [255, 2, 1]);
+    });
+
+    test("of the first generation is called in JSON-RPC, and with bytes in proto-rpc", async () => {
+      const [record] = await mesh.registry.getService("go.greeter");
+      await mesh.registry.register(asFirst(record!, "first.greeter"), { ttl: 600_000 });
+      const first = mesh.client<GoGreeter>("first.greeter");
+      const { msg, metadata, left } = await first.hello({ name: "<größer>" }, {
+        metadata: { "x-note": "grüß € dich" },
+        timeout: 3_000,
+      });
+      assert.equal(msg, "Hello <größer>");
+      assert.equal(metadata["X-Note"], "grüß € dich");
+      assert.equal(metadata["Content-Type"], "application/json-rpc");
+      // Nothing named the call but its envelope.
+      assert.deepEqual(Object.keys(metadata).filter((name) => name.startsWith("Micro-")), ["Micro-Stream"]);
+      assert.ok(left > 0 && left <= 3_000, String(left));
+      await assert.rejects(() => first.missing({ name: "Jörg" }), {
+        status: "not_found",
+        code: 404,
+        id: "acme.greeter",
+        detail: "nobody is called Jörg",
+      });
+      await assert.rejects(() => first.plain({ name: "größer €" }), {
+        status: "internal",
+        code: 500,
+        id: "first.greeter",
+        detail: "no größer €",
+      });
+      await assert.rejects(mesh.call("first.greeter", "Greeter.Nope"), {
+        status: "not_found",
+        detail: "rpc: can't find method Nope",
+      });
+      await assert.rejects(() => first.slow({ millis: 300 }, { timeout: 50 }), {
+        status: "deadline_exceeded",
+      });
+      await assert.rejects(async () => {
+        for await (const _ of first.count());
+      }, { status: "unimplemented" });
+      for (const contentType of ["application/octet-stream", "application/protobuf"]) {
+        const call = (endpoint: string, input: Uint8Array) =>
+          mesh.call<Uint8Array>("first.greeter", endpoint, input, { contentType });
+        assert.equal(valueOf(await call("Words.Shout", stringValue("first"))), "FIRST");
+        // The message without a field.
+        assert.deepEqual([...await call("Words.Shout", stringValue(""))], []);
+        await assert.rejects(call("Words.Refuse", stringValue("ß")), {
+          status: "permission_denied",
+          id: "acme.words",
+          detail: "not ß",
+        });
+        await assert.rejects(call("Words.Nope", stringValue("x")), { status: "not_found" });
+      }
+      await assert.rejects(
+        mesh.call("first.greeter", "Greeter.Hello", { name: "x" }, { contentType: "application/cbor" }),
+        { status: "invalid_argument", detail: /does not read application\/cbor/ },
+      );
+      const names = Array.from({ length: 500 }, (_, n) => String(n));
+      const worker = async () => {
+        for (let name = names.pop(); name !== undefined; name = names.pop()) {
+          assert.equal((await first.hello({ name })).msg, `Hello ${name}`);
+        }
+      };
+      await Promise.all(Array.from({ length: 16 }, worker));
+    });
+
     test("is too late for a deadline, and its late answer is nobody else's", async () => {
       await assert.rejects(() => callGo().slow({ millis: 300 }, { timeout: 50 }), {
         status: "deadline_exceeded",
@@ -309,7 +487,7 @@ describe("Go Micro v5.12.0", { skip: withoutGo }, () => {
   });
 
   describe("its HTTP broker", () => {
-    test("publishes to muon's subscribers: to all, and to one of a queue", async () => {
+    test("publishes to muon's subscribers: to all, to one of a queue, and protobuf as bytes", async () => {
       const events = (count: number) =>
         new Promise<void>((resolve) => {
           listening = () => heard.length >= count && resolve();
@@ -322,8 +500,10 @@ describe("Go Micro v5.12.0", { skip: withoutGo }, () => {
         metadata: { "X-Note": "from Go" },
       });
       await go.do({ do: "publish", topic: "t.queue", input: { name: "one" } });
-      await events(2);
+      await go.do({ do: "publishProto", topic: "t.bytes", input: "groß" });
+      await events(3);
       assert.deepEqual(heard.toSorted((a, b) => a.topic < b.topic ? -1 : 1), [
+        { topic: "t.bytes", event: "groß", note: undefined },
         { topic: "t.muon", event: { name: "größer" }, note: "from Go" },
         { topic: "t.queue", event: { name: "one" }, note: undefined },
       ]);

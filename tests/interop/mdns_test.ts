@@ -155,6 +155,14 @@ describe("mdns on real sockets", { skip: withoutNamespaces }, () => {
       await serving.ready(/ready/);
       await using calling = muon("call", "go.greeter", "John");
       assert.deepEqual(await answer(calling), { greeting: "Hello John, says Go" });
+      // The same node in a record that names no protocol: it is called as one of the first generation.
+      await using looking = muon("get", "go.greeter");
+      const [{ nodes }] = await answer<[ServiceRecord]>(looking);
+      await using announced = go("registerFirst", "first.greeter", "first.greeter-1", nodes[0]!.address);
+      assert.match((await announced.ready(/ready/))[0], /ready/);
+      await using callingFirst = muon("call", "first.greeter", "Ann");
+      assert.deepEqual(await answer(callingFirst), { greeting: "Hello Ann, says Go" });
+      await finish(announced);
       await finish(serving);
     });
   });

@@ -23,6 +23,10 @@ export const STREAM = "micro-stream";
 export const ERROR = "micro-error";
 /** Marks an event. */
 export const TOPIC = "micro-topic";
+/** Says that the endpoint is named by headers, whatever else they say. */
+export const PROTOCOL = "micro-protocol";
+/** Says that the endpoint is named by the body. */
+export const TARGET = "micro-target";
 /** Nanoseconds that the caller waits. */
 export const TIMEOUT = "timeout";
 /**
@@ -33,7 +37,7 @@ export const TRAILER = "trailer-";
 
 /** Headers of the protocol and of HTTP: no metadata, coming or going. Each of Go Micro's has a twin with `X-`. */
 const OWN: ReadonlySet<string> = new Set([
-  ...[SERVICE, ENDPOINT, METHOD, ID, STREAM, ERROR, TOPIC, "micro-protocol", "micro-target"]
+  ...[SERVICE, ENDPOINT, METHOD, ID, STREAM, ERROR, TOPIC, PROTOCOL, TARGET]
     .flatMap((name) => [name, `x-${name}`]),
   TIMEOUT,
   // What a Go Micro server adds to the metadata of its handlers, and they send on: its address and its caller's.

@@ -1,62 +1,94 @@
 /**
- * JSON-RPC 1.0, in which Go Micro's first generation (2016 to 2018) puts calls: the body names the method.
- * Source: go-micro `codec/jsonrpc`.
+ * JSON-RPC 1.0, in which Go Micro's first generation (2016 to 2018) puts calls of JSON: the body names the method.
+ * Source: go-micro v5 `codec/jsonrpc`.
  *
  * @module
  */
 
-import { looseText, text, utf8 } from "../../bytes.ts";
+import { EMPTY, looseText, text, utf8 } from "../../bytes.ts";
 import { MuonError } from "../../errors.ts";
-
-/** A call taken out of its envelope. */
-export interface JsonRpcCall {
-  /** Endpoint, as `Greeter.Hello`. */
-  readonly method: string;
-  /** The caller's id as JSON: the first generation sends a number, later ones a string, and each wants its own back. */
-  readonly id: string;
-  /** The one parameter, as JSON. */
-  readonly input: Uint8Array;
-}
+import type { RpcEnvelope } from "./envelope.ts";
 
 /**
- * Takes a call out of its envelope, `{"method":"Greeter.Hello","params":[{…}],"id":3}`.
- *
- * @throws {MuonError} `invalid_argument`, if the body is no such envelope.
+ * Calls as `{"method":"Greeter.Hello","params":[{…}],"id":3}`, answers as `{"id":3,"result":{…},"error":null}`. The
+ * id is kept as JSON: the first generation sends a number, later ones a string, and each wants its own back.
  */
-export function readCall(body: Uint8Array): JsonRpcCall {
-  let parsed: { method?: unknown; params?: unknown; id?: unknown } | null;
-  let input: string | undefined;
-  try {
-    parsed = JSON.parse(text(body));
-    const params = parsed?.params;
-    input = Array.isArray(params) && params.length > 0 ? JSON.stringify(params[0]) : undefined;
-  } catch (cause) {
-    throw unreadable(cause instanceof Error ? cause.message : String(cause), cause);
-  }
-  const method = parsed?.method;
-  if (typeof method !== "string" || method === "") throw unreadable('"method" is no string');
-  return {
-    method,
-    id: JSON.stringify(parsed?.id ?? null),
-    input: input === undefined ? new Uint8Array(0) : utf8(input),
-  };
-}
+export const JSON_RPC: RpcEnvelope = {
+  contentType: "application/json-rpc",
+  payload: "application/json",
 
-/** The answer to a call; `result` is JSON. */
-export function writeResult(id: string, result: Uint8Array): Uint8Array {
-  return utf8(`{"id":${id},"result":${result.length === 0 ? "{}" : looseText(result)},"error":null}\n`);
-}
+  readCall(body) {
+    let parsed: { method?: unknown; params?: unknown; id?: unknown } | null;
+    let input: string | undefined;
+    try {
+      parsed = JSON.parse(text(body));
+      const params = parsed?.params;
+      input = Array.isArray(params) && params.length > 0 ? JSON.stringify(params[0]) : undefined;
+    } catch (cause) {
+      throw unreadableCall(cause);
+    }
+    const method = parsed?.method;
+    if (typeof method !== "string" || method === "") {
+      throw unreadableCall(new TypeError('"method" is no string'));
+    }
+    return {
+      endpoint: method,
+      id: JSON.stringify(parsed?.id ?? null),
+      input: input === undefined ? EMPTY : utf8(input),
+    };
+  },
 
-/** The answer to a call that failed. */
-export function writeFailure(id: string, error: string): Uint8Array {
-  return utf8(`{"id":${id},"result":null,"error":${JSON.stringify(error)}}\n`);
-}
+  writeResult: ({ id }, output) => utf8(`{"id":${id},"result":${looseText(output)},"error":null}\n`),
 
-function unreadable(why: string, cause?: unknown): MuonError {
+  writeFailure: (call, error) =>
+    utf8(`{"id":${call?.id ?? "null"},"result":null,"error":${JSON.stringify(error)}}\n`),
+
+  // Go Micro's servers panic where a call has no parameter at all.
+  writeCall: ({ endpoint, id, input }) =>
+    utf8(
+      `{"method":${JSON.stringify(endpoint)},"params":[${
+        input.length === 0 ? "{}" : looseText(input)
+      }],"id":${id}}\n`,
+    ),
+
+  readAnswer(body) {
+    let parsed: { result?: unknown; error?: unknown } | null;
+    let output: string;
+    try {
+      parsed = JSON.parse(text(body));
+      output = JSON.stringify(parsed?.result ?? null);
+    } catch (cause) {
+      throw unreadableAnswer(cause);
+    }
+    if (typeof parsed !== "object" || parsed === null) {
+      throw unreadableAnswer(new TypeError("it is no object"));
+    }
+    const { error = null } = parsed;
+    if (error === null) return { output: utf8(output), error: undefined };
+    if (typeof error !== "string") throw unreadableAnswer(new TypeError('"error" is no string'));
+    return { output: EMPTY, error: error || "unspecified error" };
+  },
+};
+
+function unreadableCall(cause: unknown): MuonError {
   return new MuonError(
     "invalid_argument",
-    `cannot read the call: ${why}; without Micro-Endpoint the body must be JSON-RPC 1.0, as ` +
+    `cannot read the call: ${reasonOf(cause)}; without Micro-Endpoint the body must be JSON-RPC 1.0, as ` +
       `{"method":"Greeter.Hello","params":[{}],"id":1}`,
     { id: "muon.mucp", notRun: true, cause },
   );
+}
+
+function unreadableAnswer(cause: unknown): MuonError {
+  return new MuonError(
+    "internal",
+    `cannot read the answer as JSON-RPC 1.0, which Go Micro's nodes answer in whose record names no protocol: ${
+      reasonOf(cause)
+    }`,
+    { id: "muon.mucp", cause },
+  );
+}
+
+function reasonOf(cause: unknown): string {
+  return cause instanceof Error ? cause.message : String(cause);
 }

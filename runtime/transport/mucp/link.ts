@@ -27,6 +27,8 @@ export interface MucpLinkOptions {
   readonly clock: Clock;
   /** Deadlines. */
   readonly wheel: TimerWheel;
+  /** Whether calls go in the envelopes of Go Micro's first generation. */
+  readonly firstGeneration: boolean;
   /** Gives each call a number, and a stream's id that no other call has. */
   readonly ids: () => { readonly id: string; readonly stream: string };
 }
@@ -41,6 +43,7 @@ export class MucpLink implements Link, OutboundHost {
   readonly url: string;
   readonly fetch: typeof globalThis.fetch;
   readonly maxMessage: number;
+  readonly firstGeneration: boolean;
   readonly closed: Promise<MuonError | undefined>;
   readonly #options: MucpLinkOptions;
   readonly #calls = new Set<OutboundCall>();
@@ -54,6 +57,7 @@ export class MucpLink implements Link, OutboundHost {
     this.url = options.url;
     this.fetch = options.fetch;
     this.maxMessage = options.maxMessage;
+    this.firstGeneration = options.firstGeneration;
     const { promise, resolve } = Promise.withResolvers<MuonError | undefined>();
     this.closed = promise;
     this.#close = resolve;

@@ -2,15 +2,19 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { type AddressInfo, createServer } from "node:net";
 import { describe, test } from "node:test";
-import { utf8 } from "../../bytes.ts";
+import { concat, looseText, utf8 } from "../../bytes.ts";
 import { MuonError } from "../../errors.ts";
 import { Metadata } from "../../metadata.ts";
+import type { Node } from "../../record.ts";
 import { VirtualClock } from "../../virtual_clock.ts";
 import type { CallHandle, CallHead, Link, ReplySink, Transport } from "../transport.ts";
 import { createMucpTransport } from "./mucp.ts";
 
 const entropy = { fill: <T extends Uint8Array>(bytes: T) => bytes.fill(7) };
 const NODE = { id: "g-1", address: "127.0.0.1:9191", metadata: { protocol: "mucp", server: "mucp" } };
+
+/** As a registry has a node of 2016. */
+const FIRST: Node = { ...NODE, metadata: { transport: "http", server: "rpc" } };
 
 type Answer = (request: Request) => Response | Promise<Response>;
 
@@ -22,10 +26,14 @@ interface Called {
     readonly url: string;
     readonly headers: Record<string, string>;
     readonly body: string;
+    readonly bytes: Uint8Array;
   }[];
 }
 
-async function calling(answer: Answer, limits: { maxMessage?: number } = {}): Promise<Called> {
+async function calling(
+  answer: Answer,
+  { node = NODE, ...limits }: { maxMessage?: number; node?: Node } = {},
+): Promise<Called> {
   const clock = new VirtualClock();
   const requests: Called["requests"] = [];
   const transport = createMucpTransport({
@@ -34,14 +42,15 @@ async function calling(answer: Answer, limits: { maxMessage?: number } = {}): Pr
     fetch: async (input, init) => {
       const request = new Request(input as string, init);
       const headers = Object.fromEntries(request.headers);
-      requests.push({ url: request.url, headers, body: await request.text() });
+      const bytes = new Uint8Array(await request.arrayBuffer());
+      requests.push({ url: request.url, headers, body: looseText(bytes), bytes });
       return await new Promise<Response>((resolve, reject) => {
         init!.signal!.addEventListener("abort", () => reject(init!.signal!.reason));
         Promise.resolve(answer(request)).then(resolve, reject);
       });
     },
   });
-  return { transport, link: await transport.dial(NODE), clock, requests };
+  return { transport, link: await transport.dial(node), clock, requests };
 }
 
 function head(from: Partial<CallHead> = {}): CallHead {
@@ -59,7 +68,7 @@ function head(from: Partial<CallHead> = {}): CallHead {
 function unary(
   link: Link,
   from: Partial<CallHead> = {},
-  body = "{}",
+  body: string | Uint8Array = "{}",
 ): {
   readonly handle: CallHandle;
   readonly answer: Promise<{ readonly body: string; readonly trailer: Metadata }>;
@@ -78,7 +87,7 @@ function unary(
       reject(error);
     },
   };
-  const bytes = utf8(body);
+  const bytes = typeof body === "string" ? utf8(body) : body.slice();
   const handle = link.unary(head(from), bytes, sink);
   bytes.fill(0);
   returned = true;
@@ -103,7 +112,10 @@ describe("mucp, called,", () => {
     assert.ok(speaks({ protocol: "mucp", transport: "http" }));
     assert.ok(!speaks({ protocol: "mucp", transport: "nats" }));
     assert.ok(!speaks({ protocol: "grpc", transport: "grpc" }));
-    assert.ok(!speaks({}), "the oldest wire");
+    assert.ok(speaks({}), "the first generation");
+    assert.ok(speaks({ transport: "http", server: "rpc", registry: "mdns", broker: "http" }));
+    assert.ok(speaks({ protocol: "" }));
+    assert.ok(!speaks({ transport: "rabbitmq", server: "rpc" }));
     assert.ok(speaks({ protocol: "mucp", muon: "muon.v1,mucp" }));
     assert.ok(!speaks({ muon: "muon.v1" }));
   });
@@ -217,6 +229,89 @@ describe("mucp, called,", () => {
       assert.equal(link.inflight, 0);
       assert.equal(link.accepting, true);
     }
+  });
+
+  test("calls the first generation in JSON-RPC, and names the call nowhere else", async () => {
+    const { link, requests } = await calling(
+      () => ok('{"id":0,"result":{"msg":"ß"},"error":null}\n', { "micro-stream": "echo" }),
+      { node: FIRST },
+    );
+    assert.equal(link.contentType, "application/json");
+    const metadata = Metadata.from({ "x-note": "1" });
+    const { body } = await unary(link, { metadata }, '{"name":"<ß>"}').answer;
+    assert.equal(body, '{"msg":"ß"}');
+    await unary(link, { timeout: 0 }, "").answer;
+    const [one, two] = requests;
+    assert.equal(one!.url, "http://127.0.0.1:9191/");
+    assert.equal(one!.body, '{"method":"Greeter.Hello","params":[{"name":"<ß>"}],"id":0}\n');
+    const { "micro-stream": stream, ...rest } = one!.headers;
+    assert.deepEqual(rest, {
+      accept: "application/json-rpc",
+      "content-type": "application/json-rpc",
+      timeout: "5000000000",
+      "x-note": "1",
+    });
+    assert.equal(two!.body, '{"method":"Greeter.Hello","params":[{}],"id":1}\n');
+    assert.notEqual(two!.headers["micro-stream"], stream);
+    assert.equal(two!.headers.timeout, undefined);
+  });
+
+  test("calls the first generation in proto-rpc with bytes", async () => {
+    const hex = (text: string) => Uint8Array.from(text.match(/../g)!, (byte) => parseInt(byte, 16));
+    const name = "0a0d477265657465722e48656c6c6f";
+    const answer = hex(`0000000f${name}000000020801`);
+    for (const contentType of ["application/octet-stream", "application/protobuf"]) {
+      const { link, requests } = await calling(() => new Response(answer), { node: FIRST });
+      const { answer: answered } = unary(link, { contentType }, hex("0a01611005"));
+      assert.equal((await answered).body, "\b\x01");
+      assert.deepEqual(requests[0]!.bytes, concat([hex(`0000000f${name}`), hex("000000050a01611005")]));
+      assert.equal(requests[0]!.headers["content-type"], "application/proto-rpc");
+      assert.equal(requests[0]!.headers["micro-endpoint"], undefined);
+    }
+  });
+
+  test("reads the first generation's errors, wherever they are", async () => {
+    const said = (error: string, result = "{}") => () => ok(`{"id":0,"result":${result},"error":${error}}`);
+    const missing = '{"id":"a","code":404,"detail":"grün","status":"Not Found"}';
+    const answers: [Answer, Partial<MuonError>][] = [
+      [said(JSON.stringify(missing)), { status: "not_found", id: "a", detail: "grün" }],
+      [said('"boom"', "null"), { status: "internal", detail: "boom", id: "greeter" }],
+      [said('""'), { status: "internal", detail: "unspecified error" }],
+      [said('"rpc: can\'t find service Greeter.Nope"'), { status: "not_found", notRun: true }],
+      [said('"EOS"'), { status: "unimplemented" }],
+      [() => failing("boom"), { detail: "boom" }],
+      [() => failing("EOS"), { status: "unimplemented" }],
+      [
+        () => new Response("Unsupported Content-Type: x", { headers: { "content-type": "text/plain" } }),
+        { status: "invalid_argument", notRun: true },
+      ],
+    ];
+    for (const [answer, expected] of answers) {
+      const { link } = await calling(answer, { node: FIRST });
+      const error = await failure(unary(link).answer);
+      for (const [key, value] of Object.entries(expected)) {
+        assert.equal(error[key as keyof MuonError], value, error.message);
+      }
+      assert.equal(error.where.endpoint, "Greeter.Hello");
+      assert.equal(link.inflight, 0);
+    }
+    const unreadable: [string, string, RegExp][] = [
+      ["application/json", '{"error":7}', /as JSON-RPC 1\.0, .*"error" is no string/],
+      ["application/json", "7", /as JSON-RPC 1\.0, .*it is no object/],
+      ["application/json", "{", /as JSON-RPC 1\.0, .*JSON/],
+      ["application/octet-stream", "abc", /as proto-rpc: it has 3 bytes/],
+    ];
+    for (const [contentType, body, expected] of unreadable) {
+      const { link } = await calling(() => ok(body), { node: FIRST });
+      const error = await failure(unary(link, { contentType }).answer);
+      assert.deepEqual([error.status, error.notRun], ["internal", false]);
+      assert.match(error.detail, expected);
+    }
+    const cbor = await calling(() => ok(), { node: FIRST });
+    const refused = await failure(unary(cbor.link, { contentType: "application/cbor" }).answer);
+    assert.deepEqual([refused.status, refused.notRun], ["invalid_argument", true]);
+    assert.match(refused.detail, /does not read application\/cbor: call it with application\/json/);
+    assert.equal(cbor.requests.length, 0);
   });
 
   test("refuses what cannot be sent before it is", async () => {

@@ -26,8 +26,8 @@ export interface MucpOptions {
 }
 
 /**
- * A transport that calls Go Micro's services, and is called by its clients: versions 1.0 to 6, and the 2016 ones that
- * write JSON. Calls have one input and one answer; streams are refused as `unimplemented`.
+ * A transport that calls Go Micro's services, and is called by its clients, from those of 2016 to version 6. Calls have
+ * one input and one answer; streams are refused as `unimplemented`.
  *
  * @example
  * ```ts
@@ -59,7 +59,16 @@ export function createMucpTransport(options: MucpOptions): Transport {
       const peer = { address };
       const { maxMessage } = limits;
       // Go Micro closes a connection that says nothing for 5 s: the first call makes the first one.
-      return new MucpLink({ peer, url, fetch, maxMessage, clock, wheel, ids });
+      return new MucpLink({
+        peer,
+        url,
+        fetch,
+        maxMessage,
+        clock,
+        wheel,
+        ids,
+        firstGeneration: isFirstGeneration(metadata),
+      });
     },
     protocol: (accept) => new MucpServer({ clock, wheel, limits, accept }),
   };
@@ -69,5 +78,11 @@ export function createMucpTransport(options: MucpOptions): Transport {
 function speaks({ metadata }: Node): boolean {
   const { muon, protocol, transport } = metadata;
   if (muon !== undefined) return muon.split(",").some((name) => name.trim() === NAME);
-  return protocol === NAME && (transport === undefined || transport === "http");
+  return (protocol === NAME || isFirstGeneration(metadata)) &&
+    (transport === undefined || transport === "http");
+}
+
+/** Go Micro's clients, too, take a node whose record names no protocol for one of the first generation. */
+function isFirstGeneration({ muon, protocol }: Node["metadata"]): boolean {
+  return muon === undefined && (protocol === undefined || protocol === "");
 }

@@ -8,6 +8,7 @@ import { MuonError } from "../../errors.ts";
 import { WheelTimer } from "../../timer_wheel.ts";
 import type { CallHandle, CallHead, ReplySink } from "../transport.ts";
 import { readBody } from "./body.ts";
+import { BYTES_TYPE, firstEnvelopeOf, JSON_TYPE, PROTOBUF_TYPE, type RpcEnvelope } from "./envelope.ts";
 import { readError } from "./errors.ts";
 import {
   ENDPOINT,
@@ -32,6 +33,8 @@ export interface OutboundHost {
   readonly url: string;
   /** Largest answer that is taken, in bytes. */
   readonly maxMessage: number;
+  /** Whether calls go in the envelopes of Go Micro's first generation. */
+  readonly firstGeneration: boolean;
   /** The call is over. `unreachable`: nobody answers there. */
   leave(call: OutboundCall, unreachable: MuonError | undefined): void;
 }
@@ -88,14 +91,19 @@ export class OutboundCall extends WheelTimer implements CallHandle {
     body: Uint8Array<ArrayBuffer>,
     ids: { readonly id: string; readonly stream: string },
   ): Promise<void> {
-    const { fetch, url, maxMessage } = this.#host;
+    const { fetch, url, maxMessage, firstGeneration } = this.#host;
     try {
-      const { kind, endpoint } = this.#head;
+      const { kind, endpoint, contentType } = this.#head;
       if (kind !== undefined && kind !== "unary") throw notRun(unimplementedStream(endpoint));
+      const envelope = firstGeneration ? envelopeFor(contentType) : undefined;
       const response = await fetch(url, {
         method: "POST",
-        headers: headersOf(this.#head, ids),
-        body,
+        headers: envelope === undefined
+          ? headersOf(this.#head, ids)
+          : firstHeadersOf(this.#head, { type: envelope.contentType, stream: ids.stream }),
+        body: envelope === undefined
+          ? body
+          : envelope.writeCall({ endpoint, id: ids.id, input: body }) as Uint8Array<ArrayBuffer>,
         redirect: "manual",
         signal: this.#abort.signal,
       });
@@ -111,9 +119,10 @@ export class OutboundCall extends WheelTimer implements CallHandle {
       if (this.#over) return;
       const error = errorOf(response, { answer, head: this.#head, where: this.#where() });
       if (error !== undefined) throw error;
+      const output = envelope === undefined ? answer : this.#takeOut(answer, envelope);
       this.#over = true;
       this.#host.leave(this, undefined);
-      this.#sink.reply(answer, readTrailer(response.headers), undefined);
+      this.#sink.reply(output, readTrailer(response.headers), undefined);
     } catch (thrown) {
       // What failed before anything was awaited must not reach the sink before `unary` has returned.
       await undefined;
@@ -134,9 +143,28 @@ export class OutboundCall extends WheelTimer implements CallHandle {
     }
   }
 
+  /** What an envelope of the first generation holds, where errors are in it and nowhere else. */
+  #takeOut(answer: Uint8Array, envelope: RpcEnvelope): Uint8Array {
+    const { output, error } = envelope.readAnswer(answer);
+    if (error !== undefined) throw saidError(error, { head: this.#head, where: this.#where() });
+    return output;
+  }
+
   #where(): { readonly service: string; readonly endpoint: string } {
     return { service: this.#head.service, endpoint: this.#head.endpoint };
   }
+}
+
+/** @throws {MuonError} `invalid_argument`, if the first generation reads no such content type. */
+function envelopeFor(contentType: string): RpcEnvelope {
+  const envelope = firstEnvelopeOf(contentType);
+  if (envelope !== undefined) return envelope;
+  throw new MuonError(
+    "invalid_argument",
+    `the node's record names no protocol, as of Go Micro's first generation, which does not read ${contentType}: ` +
+      `call it with ${JSON_TYPE}, or with bytes that are protobuf as ${PROTOBUF_TYPE} or ${BYTES_TYPE}`,
+    { id: "muon.mucp", notRun: true },
+  );
 }
 
 function headersOf(
@@ -154,8 +182,30 @@ function headersOf(
   headers[ID] = ids.id;
   // Go Micro 4.10 to 6 lose an answer now and then where calls that share a connection have no stream of their own.
   headers[STREAM] = ids.stream;
-  if (head.timeout > 0) headers[TIMEOUT] = `${Math.ceil(head.timeout)}000000`;
+  setTimeoutOf(head, headers);
   return headers;
+}
+
+/**
+ * As {@link headersOf} for the first generation, without headers that name the call: to it they would be metadata,
+ * which its handlers send on with calls of their own, and a later generation's node would be led astray by them.
+ */
+function firstHeadersOf(
+  head: CallHead,
+  { type, stream }: { readonly type: string; readonly stream: string },
+): Record<string, string> {
+  const headers: Record<string, string> = {};
+  if (head.metadata.size > 0) writeMetadata(headers, head.metadata);
+  headers["content-type"] = type;
+  headers.accept = type;
+  // A later node whose record has lost its protocol loses no answer with this one.
+  headers[STREAM] = stream;
+  setTimeoutOf(head, headers);
+  return headers;
+}
+
+function setTimeoutOf({ timeout }: CallHead, headers: Record<string, string>): void {
+  if (timeout > 0) headers[TIMEOUT] = `${Math.ceil(timeout)}000000`;
 }
 
 /** What an answer says went wrong; `undefined`: nothing. */
@@ -170,11 +220,7 @@ function errorOf(
   const { status, headers } = response;
   const options = { id: head.service, where };
   const said = headers.get(ERROR);
-  if (said) {
-    return said === "EOS"
-      ? unimplementedStream(head.endpoint).at(where)
-      : readError(fromHeader(said), options);
-  }
+  if (said) return saidError(fromHeader(said), { head, where });
   const words = () => new TextDecoder().decode(answer.subarray(0, 2_000)).trim();
   if (status !== 200) {
     const error = readError(words() || `HTTP ${status}`, { id: "muon.mucp", where });
@@ -195,6 +241,19 @@ function errorOf(
     return new MuonError("invalid_argument", words(), { ...options, notRun: true });
   }
   return undefined;
+}
+
+/** The error of a call by what the node says; `EOS` is the end of a stream. */
+function saidError(
+  said: string,
+  { head, where }: {
+    readonly head: CallHead;
+    readonly where: { readonly service: string; readonly endpoint: string };
+  },
+): MuonError {
+  return said === "EOS"
+    ? unimplementedStream(head.endpoint).at(where)
+    : readError(said, { id: head.service, where });
 }
 
 function notRun(error: MuonError): MuonError {

@@ -14,6 +14,16 @@ import type { Limits } from "../../policy.ts";
 import type { TimerWheel } from "../../timer_wheel.ts";
 import type { Accept, ServedProtocol } from "../transport.ts";
 import { readBody } from "./body.ts";
+import {
+  BYTES_TYPE,
+  type Envelope,
+  type EnvelopedCall,
+  envelopeOf,
+  isOfFirst,
+  JSON_TYPE,
+  namesEndpoint,
+  PROTOBUF_TYPE,
+} from "./envelope.ts";
 import { writeError } from "./errors.ts";
 import {
   ENDPOINT,
@@ -22,27 +32,20 @@ import {
   headerOf,
   ID,
   METHOD,
+  PROTOCOL,
   readMetadata,
   SERVICE,
   STREAM,
+  TARGET,
   TIMEOUT,
   TOPIC,
   writeTrailer,
 } from "./headers.ts";
 import { type Answering, InboundCall, unimplementedStream } from "./inbound.ts";
-import { readCall, writeFailure, writeResult } from "./json_rpc.ts";
 
 /** Name of the protocol, as node metadata says it. */
 export const NAME = "mucp";
-const JSON_TYPE = "application/json";
-const JSON_RPC = "application/json-rpc";
-/** Go Micro's types whose bodies are protobuf. `octet-stream` is one where no header names an endpoint. */
-const PROTOBUF = /^application\/(protobuf|proto-rpc|grpc(\+proto|\+json)?)$/;
-/** Content types of the first generation, whose bodies name the endpoint. */
-const ENVELOPES: ReadonlySet<string> = new Set([JSON_RPC, "application/proto-rpc"]);
-/** Content types in which the first generation sends its envelopes, too, and always with a timeout. */
-const LEGACY: ReadonlySet<string> = new Set([JSON_TYPE, "application/protobuf", "application/octet-stream"]);
-const NO_INPUT = utf8("{}");
+const NOTHING = utf8("{}");
 /**
  * How long nobody may have called before a drain is over, in ms. Go Micro's callers cannot be told to go elsewhere,
  * and do not try again: until they have heard from the registry that the node is gone, their calls are served.
@@ -61,7 +64,7 @@ export interface MucpServerOptions {
   readonly accept: Accept;
 }
 
-/** The protocol `mucp`: `POST /` with `Micro-*` headers, and JSON-RPC of Go Micro's first generation. */
+/** The protocol `mucp`: `POST /` with `Micro-*` headers, and the envelopes of Go Micro's first generation. */
 export class MucpServer implements ServedProtocol {
   readonly name = NAME;
   readonly #options: MucpServerOptions;
@@ -82,7 +85,8 @@ export class MucpServer implements ServedProtocol {
     }
     if (head.path !== "/") return false;
     const type = essence(head.header("content-type"));
-    return ENVELOPES.has(type) || (LEGACY.has(type) && head.header(TIMEOUT) !== null);
+    // The first generation always says how long it waits.
+    return namesEndpoint(type) || (isOfFirst(type) && head.header(TIMEOUT) !== null);
   }
 
   async fetch(request: Request, peer: Peer): Promise<Response> {
@@ -123,36 +127,36 @@ export class MucpServer implements ServedProtocol {
   ): Promise<Response> {
     const { headers, signal } = request;
     const { clock, wheel, limits, accept } = this.#options;
-    let endpoint = headerOf(headers, ENDPOINT) ?? headerOf(headers, METHOD);
+    const named = headerOf(headers, ENDPOINT) ?? headerOf(headers, METHOD);
+    let endpoint = named === undefined ? undefined : fromHeader(named);
     if (headerOf(headers, TOPIC) !== undefined && endpoint === undefined) {
       throw new MuonError("unimplemented", "events are taken by the broker, not on the calls' way", {
         id: "muon.mucp",
       });
     }
+    const type = essence(headers.get("content-type")) || JSON_TYPE;
+    const first = endpoint === undefined ||
+      (headerOf(headers, TARGET) !== undefined && headerOf(headers, PROTOCOL) === undefined);
+    const envelope = reply.envelope = envelopeOf(type, first);
     if (isStream(headers)) throw unimplementedStream(endpoint ?? "the endpoint");
-    let contentType = essence(headers.get("content-type")) || JSON_TYPE;
-    if (
-      PROTOBUF.test(contentType) || (endpoint === undefined && contentType === "application/octet-stream")
-    ) {
+    let input = await readBody(request, limits.maxMessage, "input");
+    if (envelope !== undefined) {
+      const call = reply.call = envelope.readCall(input);
+      endpoint ??= call.endpoint;
+      input = call.input;
+    }
+    if (endpoint === undefined) {
       throw new MuonError(
-        "unimplemented",
-        `muon reads no protobuf (content type ${contentType}): call with ${JSON_TYPE}, in Go ` +
-          `client.NewClient(client.ContentType("${JSON_TYPE}"))`,
+        "invalid_argument",
+        `no endpoint is named: content type ${type} needs the header Micro-Endpoint, as Greeter.Hello`,
         { id: "muon.mucp", notRun: true },
       );
     }
-    let body = await readBody(request, limits.maxMessage, "input");
-    if (endpoint === undefined || contentType === JSON_RPC) {
-      const call = readCall(body);
-      endpoint ??= call.method;
-      body = call.input;
-      contentType = JSON_TYPE;
-      reply.envelope = call.id;
-    }
+    const contentType = envelope?.payload ?? type;
     const timeout = timeoutOf(headers.get(TIMEOUT));
     const head = {
       service: fromHeader(headerOf(headers, SERVICE) ?? ""),
-      endpoint: fromHeader(endpoint),
+      endpoint,
       metadata: readMetadata(headers, limits.maxMetadata),
       contentType,
       timeout,
@@ -161,10 +165,11 @@ export class MucpServer implements ServedProtocol {
     const { promise, resolve } = Promise.withResolvers<Response>();
     const answering: Answering = {
       reply: (output, trailer) => resolve(reply.success(output, { contentType, trailer })),
-      fail: (error, trailer) => resolve(reply.failure(error, trailer)),
+      fail: (error, trailer) =>
+        resolve(reply.failure(explained(error, { endpoint, type, contentType }), trailer)),
     };
     const deadline = timeout === 0 ? undefined : clock.now() + timeout;
-    const call = new InboundCall({ head, peer, body, deadline, gone: signal, answering });
+    const call = new InboundCall({ head, peer, body: input, deadline, gone: signal, answering });
     if (deadline !== undefined) wheel.set(call, deadline);
     accept(call);
     const response = await promise;
@@ -175,8 +180,10 @@ export class MucpServer implements ServedProtocol {
 
 /** The answer to a request: always 200, as callers take any other status for a broken transport. */
 class Reply {
-  /** Id of a JSON-RPC call: then the answer goes in its envelope. */
-  envelope: string | undefined;
+  /** What the input came in: then the answer goes in one, too. */
+  envelope: Envelope | undefined;
+  /** The call as its envelope has it, once that is read. */
+  call: EnvelopedCall | undefined;
   readonly #request: Headers;
 
   constructor(request: Headers) {
@@ -189,10 +196,11 @@ class Reply {
   ): Response {
     const headers = this.#headers();
     writeTrailer(headers, trailer);
-    let body = output;
-    if (this.envelope !== undefined) body = writeResult(this.envelope, output);
     // Go Micro takes an empty body for JSON that was cut.
-    else if (output.length === 0 && contentType === JSON_TYPE) body = NO_INPUT;
+    let body = output.length === 0 && contentType === JSON_TYPE ? NOTHING : output;
+    if (this.envelope !== undefined && this.call !== undefined) {
+      body = this.envelope.writeResult(this.call, body);
+    }
     headers["content-length"] = String(body.length);
     return new Response(body as Uint8Array<ArrayBuffer>, { headers });
   }
@@ -203,7 +211,7 @@ class Reply {
     const written = writeError(error);
     headers[ERROR] = written;
     headers[`x-${ERROR}`] = written;
-    const body = this.envelope === undefined ? EMPTY : writeFailure(this.envelope, written);
+    const body = this.envelope?.writeFailure(this.call, written) ?? EMPTY;
     headers["content-length"] = String(body.length);
     return new Response(body.length === 0 ? null : body as Uint8Array<ArrayBuffer>, { headers });
   }
@@ -229,6 +237,32 @@ function isStream(headers: Headers): boolean {
   if (headerOf(headers, ERROR) !== undefined) return true;
   const stream = headerOf(headers, STREAM);
   return stream !== undefined && stream === headerOf(headers, ID);
+}
+
+/**
+ * An error as the caller gets it: one that is about the shape of the input says, where that came as bytes, how else to
+ * call.
+ */
+function explained(
+  error: MuonError,
+  { endpoint, type, contentType }: {
+    readonly endpoint: string;
+    readonly type: string;
+    readonly contentType: string;
+  },
+): MuonError {
+  const { id, code, detail, details } = error;
+  const bytes = contentType === PROTOBUF_TYPE || contentType === BYTES_TYPE;
+  if (!bytes || !details?.some((one) => one.type === "muon.Issues")) return error;
+  return new MuonError(
+    error.status,
+    `${detail}. Called with ${type}, ${endpoint} was given its input as bytes` +
+      `${
+        contentType === PROTOBUF_TYPE ? ", since muon knows no protobuf schemas" : ""
+      }: if it takes none, call it ` +
+      `with ${JSON_TYPE}, in Go client.NewClient(client.ContentType("${JSON_TYPE}"))`,
+    { id, code, details },
+  );
 }
 
 /** Nanoseconds as whole ms; 0 where there is no timeout, or something else under its name. */

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { text, utf8 } from "../../bytes.ts";
-import { MuonError } from "../../errors.ts";
+import { concat, text, utf8 } from "../../bytes.ts";
+import { type ErrorDetail, MuonError } from "../../errors.ts";
 import type { Metadata } from "../../metadata.ts";
 import { VirtualClock } from "../../virtual_clock.ts";
 import type { CallHead, Incoming, ServedProtocol } from "../transport.ts";
@@ -54,6 +54,13 @@ function served(limits: { maxMessage?: number; maxMetadata?: number } = {}): Ser
 const JSON_TYPE = { "Content-Type": "application/json" };
 const HELLO = { ...JSON_TYPE, "Micro-Endpoint": "Greeter.Hello", "Micro-Service": "greeter" };
 
+/** Greeter.Hello, the 7th call, in proto-rpc. */
+const REQUEST = "000000180a0d477265657465722e48656c6c6f110700000000000000000000050a01611005";
+
+function hex(text: string): Uint8Array {
+  return Uint8Array.from(text.replaceAll(" ", "").match(/../g) ?? [], (byte) => parseInt(byte, 16));
+}
+
 function errorOf(response: Response): { id: string; code: number; detail: string; status: string } {
   assert.equal(response.status, 200);
   assert.equal(response.headers.get("micro-error"), response.headers.get("x-micro-error"));
@@ -74,7 +81,10 @@ describe("mucp, served,", () => {
     assert.ok(matches({ "x-micro-method": "A.B" }));
     assert.ok(matches({ "content-type": "application/json-rpc; charset=utf-8" }));
     assert.ok(matches({ "content-type": "application/json", timeout: "5000000000" }));
+    assert.ok(matches({ "content-type": "application/proto-rpc" }));
+    assert.ok(matches({ "content-type": "application/octet-stream", timeout: "5000000000" }));
     assert.ok(!matches({ "content-type": "application/json" }));
+    assert.ok(!matches({ "content-type": "application/grpc", timeout: "1" }), "gRPC's");
     assert.ok(!matches({ "content-type": "application/json", timeout: "1" }, "/?id=t.x-1"), "the broker's");
     assert.ok(!matches({ "micro-endpoint": "A.B" }, "/", "GET"));
   });
@@ -153,13 +163,75 @@ describe("mucp, served,", () => {
     assert.equal(calls[0]!.head.contentType, "application/octet-stream");
   });
 
-  test("refuses what it does not carry: protobuf, streams, events, too much", async () => {
-    const { post, calls } = served({ maxMessage: 10, maxMetadata: 100 });
-    for (const type of ["application/protobuf", "application/proto-rpc", "application/grpc+json"]) {
-      const error = errorOf(await post({ ...HELLO, "Content-Type": type }, "x"));
-      assert.equal(error.code, 501);
-      assert.match(error.detail, /reads no protobuf .*application\/json/);
+  test("takes protobuf as bytes, bare, in proto-rpc and in gRPC's frames", async () => {
+    const { post, calls } = served();
+    const message = hex("0a01611005");
+    const forms: [string, string, string, string][] = [
+      ["application/protobuf", "0a01611005", "0a01611005", "application/protobuf"],
+      ["application/proto-rpc", REQUEST, REQUEST, "application/protobuf"],
+      ["application/grpc", "00000000050a01611005", "00000000050a01611005", "application/protobuf"],
+      ["application/grpc+proto", "00000000050a01611005", "00000000050a01611005", "application/protobuf"],
+      ["application/grpc+json", "00000000027b7d", "00000000027b7d", "application/json"],
+    ];
+    for (const [type, sent, answered, contentType] of forms) {
+      const response = await post({ ...HELLO, "Content-Type": type }, hex(sent));
+      assert.equal(response.headers.get("content-type"), type);
+      assert.equal(response.headers.get("micro-error"), null);
+      const bytes = new Uint8Array(await response.arrayBuffer());
+      assert.deepEqual(bytes, hex(answered), type);
+      assert.equal(response.headers.get("content-length"), String(bytes.length));
+      const { head, body } = calls.at(-1)!;
+      assert.equal(head.contentType, contentType);
+      assert.deepEqual([...body!], [...contentType === "application/json" ? utf8("{}") : message]);
     }
+    const nothing = { ...HELLO, "Micro-Endpoint": "Greeter.Nothing" };
+    for (
+      const [type, answered] of [
+        ["protobuf", ""],
+        ["grpc", "0000000000"],
+        ["grpc+json", "00000000027b7d"],
+      ] as const
+    ) {
+      const response = await post({ ...nothing, "Content-Type": `application/${type}` });
+      assert.deepEqual(new Uint8Array(await response.arrayBuffer()), hex(answered));
+    }
+    const failing = { ...HELLO, "Micro-Endpoint": "Greeter.Fail", "Content-Type": "application/grpc" };
+    const failed = await post(failing, hex("0000000000"));
+    assert.equal(errorOf(failed).code, 404);
+    assert.equal(await failed.text(), "");
+    for (const cut of ["00", "000000000a0a", "0100000000", "000000000000"]) {
+      assert.match(
+        errorOf(await post({ ...HELLO, "Content-Type": "application/grpc" }, hex(cut))).detail,
+        /gRPC frame/,
+      );
+    }
+  });
+
+  test("says how else to call, where bytes did not fit", async () => {
+    const misfit = (details: ErrorDetail[]) =>
+      createMucpTransport({ system: { clock: new VirtualClock(), entropy } }).protocol!((call) =>
+        call.fail(new MuonError("invalid_argument", "The input does not fit", { id: "greeter", details }))
+      );
+    const ask = async (type: string, details: ErrorDetail[]) =>
+      errorOf(
+        await misfit(details).fetch!(
+          new Request("http://x/", { method: "POST", headers: { ...HELLO, "Content-Type": type } }),
+          PEER,
+        ),
+      );
+    const issues = [{ type: "muon.Issues", value: [] }];
+    const { id, code, detail } = await ask("application/protobuf", issues);
+    assert.deepEqual([id, code], ["greeter", 400]);
+    assert.match(
+      detail,
+      /^The input does not fit\. Called with application\/protobuf, Greeter\.Hello .*bytes.*ContentType\("application\/json"\)/,
+    );
+    assert.equal((await ask("application/json", issues)).detail, "The input does not fit");
+    assert.equal((await ask("application/protobuf", [])).detail, "The input does not fit");
+  });
+
+  test("refuses what it does not carry: streams, events, too much", async () => {
+    const { post, calls } = served({ maxMessage: 10, maxMetadata: 100 });
     const stream = { ...HELLO, "Micro-Id": "3", "Micro-Stream": "3" };
     assert.equal(errorOf(await post(stream, "{}")).code, 501);
     assert.equal(errorOf(await post({ ...stream, "Micro-Error": "EOS" })).code, 501);
@@ -215,6 +287,92 @@ describe("mucp, served,", () => {
     );
     assert.equal(await mixed.text(), '{"id":"9","result":1,"error":null}\n');
     assert.equal(calls.at(-1)!.head.endpoint, "Greeter.Hello");
+  });
+
+  test("tells the first generation in its envelope what it cannot read", async () => {
+    const { post } = served();
+    const { id, error } = await (await post({ ...JSON_TYPE, Timeout: "1" }, "{")).json() as Record<
+      string,
+      string
+    >;
+    assert.equal(id, null);
+    assert.match(error!, /JSON-RPC 1\.0/);
+  });
+
+  test("speaks proto-rpc with the first generation, byte for byte", async () => {
+    const { post, calls } = served();
+    for (const type of ["application/octet-stream", "application/protobuf", "application/proto-rpc"]) {
+      const old = { "Content-Type": type, Timeout: "5000000000" };
+      const response = await post(old, hex(REQUEST));
+      assert.deepEqual(new Uint8Array(await response.arrayBuffer()), hex(REQUEST));
+      const { head, body } = calls.at(-1)!;
+      assert.deepEqual([head.service, head.endpoint, head.contentType], [
+        "",
+        "Greeter.Hello",
+        "application/protobuf",
+      ]);
+      assert.deepEqual([...body!], [...hex("0a01611005")]);
+    }
+    const old = { "Content-Type": "application/proto-rpc" };
+    // No number, a field that is not known, no input.
+    const bare = await post(old, hex("00000011 0a0d477265657465722e48656c6c6f 2001 00000000"));
+    assert.deepEqual(
+      new Uint8Array(await bare.arrayBuffer()),
+      hex("0000000f 0a0d477265657465722e48656c6c6f 00000000"),
+    );
+    const failed = await post(old, hex("00000017 0a0c477265657465722e4661696c 11ffffffffffffffff 00000000"));
+    const { detail } = errorOf(failed);
+    assert.equal(detail, "größer €");
+    const answer = new Uint8Array(await failed.arrayBuffer());
+    const said = failed.headers.get("micro-error")!;
+    assert.deepEqual([...answer.subarray(4)], [
+      ...hex("0a0c477265657465722e4661696c 11ffffffffffffffff 1a"),
+      said.length,
+      ...utf8(said),
+      ...hex("00000000"),
+    ]);
+    // A name whose length takes two bytes.
+    const long = concat([hex("0000012f 0aac02"), utf8(`Greeter.${"H".repeat(292)}`), hex("00000000")]);
+    assert.deepEqual(new Uint8Array(await (await post(old, long)).arrayBuffer()), long);
+    assert.equal(calls.at(-1)!.head.endpoint.length, 300);
+    // An endpoint that a header names stands above the envelope's; by Micro-Target the body is an envelope all the same.
+    const target = { ...HELLO, "Micro-Target": "greeter", "Content-Type": "application/octet-stream" };
+    await post(target, hex(REQUEST));
+    assert.equal(calls.at(-1)!.body!.length, 5);
+    await post({ ...target, "Micro-Protocol": "mucp" }, hex(REQUEST));
+    assert.equal(calls.at(-1)!.body!.length, hex(REQUEST).length);
+  });
+
+  test("names what is wrong with proto-rpc", async () => {
+    const { post, calls } = served();
+    const wrong: [string, RegExp][] = [
+      ["", /0 bytes, and is cut in the part that begins at 0/],
+      ["0000", /2 bytes, and is cut/],
+      ["000000ff0a", /5 bytes, and is cut/],
+      ["00000000", /cut in the part that begins at 4/],
+      ["0000000000000000", /it names no method/],
+      [`${REQUEST}00`, /1 bytes stand behind/],
+      ["000000020a05 00000000", /first part is cut/],
+      ["000000021100 00000000", /first part is cut/],
+      ["0000000180 00000000", /first part is cut/],
+      ["0000000c20ffffffffffffffffffff01 00000000", /has no end/],
+      ["0000000113 00000000", /wire type 3/],
+      ["000000030a01ff 00000000", /cannot read the call as proto-rpc/],
+    ];
+    for (const [body, expected] of wrong) {
+      const response = await post({ "Content-Type": "application/proto-rpc" }, hex(body));
+      const error = errorOf(response);
+      assert.equal(error.code, 400);
+      assert.match(error.detail, expected, body);
+      // The answer is in an envelope, too.
+      assert.equal((await response.arrayBuffer()).byteLength > 8, true);
+    }
+    assert.equal(calls.length, 0);
+    assert.match(errorOf(await post({ "Content-Type": "application/cbor" }, "x")).detail, /Micro-Endpoint/);
+    assert.match(
+      errorOf(await post({ "Content-Type": "application/grpc" }, hex("0000000000"))).detail,
+      /no endpoint is named/,
+    );
   });
 
   test("ends a call at its deadline, and with its caller", async () => {

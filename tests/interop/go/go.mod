@@ -2,7 +2,10 @@ module muon.test/interop
 
 go 1.24
 
-require go-micro.dev/v5 v5.12.0
+require (
+	go-micro.dev/v5 v5.12.0
+	google.golang.org/protobuf v1.36.6
+)
 
 require (
 	github.com/golang/protobuf v1.5.4 // indirect
@@ -15,5 +18,4 @@ require (
 	golang.org/x/sync v0.13.0 // indirect
 	golang.org/x/sys v0.32.0 // indirect
 	golang.org/x/text v0.24.0 // indirect
-	google.golang.org/protobuf v1.36.6 // indirect
 )

@@ -10,16 +10,19 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"sync"
 	"time"
 
 	"go-micro.dev/v5/broker"
 	"go-micro.dev/v5/client"
+	raw "go-micro.dev/v5/codec/bytes"
 	merrors "go-micro.dev/v5/errors"
 	"go-micro.dev/v5/metadata"
 	"go-micro.dev/v5/registry"
 	"go-micro.dev/v5/selector"
 	"go-micro.dev/v5/server"
+	"google.golang.org/protobuf/types/known/wrapperspb"
 )
 
 // Command is what the test asks for.
@@ -116,6 +119,28 @@ func (g *Greeter) Count(ctx context.Context, stream server.Stream) error {
 	return nil
 }
 
+// Words is the service that muon calls with bytes.
+type Words struct{}
+
+// Shout takes and gives protobuf messages.
+func (w *Words) Shout(ctx context.Context, req *wrapperspb.StringValue, rsp *wrapperspb.StringValue) error {
+	rsp.Value = strings.ToUpper(req.Value)
+	return nil
+}
+
+// Refuse fails with an error of Go Micro's.
+func (w *Words) Refuse(ctx context.Context, req *wrapperspb.StringValue, rsp *wrapperspb.StringValue) error {
+	return merrors.Forbidden("acme.words", "not %s", req.Value)
+}
+
+// Turn takes and gives bytes.
+func (w *Words) Turn(ctx context.Context, req *raw.Frame, rsp *raw.Frame) error {
+	for i := len(req.Data) - 1; i >= 0; i-- {
+		rsp.Data = append(rsp.Data, req.Data[i])
+	}
+	return nil
+}
+
 // Peer is this process: a server, a client and a broker over one registry.
 type Peer struct {
 	registry registry.Registry
@@ -149,11 +174,22 @@ func (p *Peer) do(c *Command) (*Answer, error) {
 		}
 		output, err := p.call(c, c.Input)
 		return &Answer{Output: output}, err
+	case "callProto":
+		return p.callProto(c)
+	case "callFirst":
+		return callFirst(c)
 	case "stream":
 		return &Answer{}, p.stream(c)
 	case "publish":
 		message := p.client.NewMessage(c.Topic, c.Input)
 		return &Answer{}, p.client.Publish(metadata.NewContext(context.Background(), c.Metadata), message)
+	case "publishProto":
+		var value string
+		if err := json.Unmarshal(c.Input, &value); err != nil {
+			return nil, err
+		}
+		message := p.client.NewMessage(c.Topic, wrapperspb.String(value), client.WithMessageContentType("application/protobuf"))
+		return &Answer{}, p.client.Publish(context.Background(), message)
 	case "subscribe":
 		return p.subscribe(c)
 	}
@@ -162,6 +198,9 @@ func (p *Peer) do(c *Command) (*Answer, error) {
 
 func (p *Peer) serve() (*Answer, error) {
 	if err := p.server.Handle(p.server.NewHandler(&Greeter{})); err != nil {
+		return nil, err
+	}
+	if err := p.server.Handle(p.server.NewHandler(&Words{})); err != nil {
 		return nil, err
 	}
 	if err := p.server.Start(); err != nil {
@@ -206,6 +245,21 @@ func (p *Peer) call(c *Command, input json.RawMessage) (json.RawMessage, error) 
 	var output json.RawMessage
 	err := p.client.Call(ctx, p.request(c, input), &output, options(c)...)
 	return output, err
+}
+
+// callProto calls with a protobuf message, whose value is the input and the output.
+func (p *Peer) callProto(c *Command) (*Answer, error) {
+	var value string
+	if err := json.Unmarshal(c.Input, &value); err != nil {
+		return nil, err
+	}
+	request := p.client.NewRequest(c.Service, c.Endpoint, wrapperspb.String(value), client.WithContentType(c.ContentType))
+	var output wrapperspb.StringValue
+	if err := p.client.Call(context.Background(), request, &output, options(c)...); err != nil {
+		return nil, err
+	}
+	written, err := json.Marshal(output.Value)
+	return &Answer{Output: written}, err
 }
 
 // callMany makes calls whose input is {"name":"<n>"} and whose answer is to hold "Hello <n>".

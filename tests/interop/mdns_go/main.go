@@ -67,7 +67,10 @@ func run(args []string) error {
 		}
 		return say(response)
 	case args[0] == "register" && len(args) == 4:
-		return register(reg, args[1], args[2], args[3])
+		return register(reg, args[1], args[2], args[3], map[string]string{"protocol": "mucp", "zone": "z1"})
+	case args[0] == "registerFirst" && len(args) == 4:
+		// As the first generation did.
+		return register(reg, args[1], args[2], args[3], map[string]string{"server": "rpc", "transport": "http"})
 	case args[0] == "get" && len(args) == 2:
 		return get(reg, args[1])
 	case args[0] == "list" && len(args) == 1:
@@ -96,7 +99,7 @@ func serve(name string) error {
 	return srv.Stop()
 }
 
-func register(reg registry.Registry, name, id, address string) error {
+func register(reg registry.Registry, name, id, address string, metadata map[string]string) error {
 	service := &registry.Service{
 		Name:    name,
 		Version: "1.2.3",
@@ -106,7 +109,7 @@ func register(reg registry.Registry, name, id, address string) error {
 			Response: &registry.Value{Name: "Response", Type: "Response"},
 			Metadata: map[string]string{"stream": "false"},
 		}},
-		Nodes: []*registry.Node{{Id: id, Address: address, Metadata: map[string]string{"protocol": "mucp", "zone": "z1"}}},
+		Nodes: []*registry.Node{{Id: id, Address: address, Metadata: metadata}},
 	}
 	if err := reg.Register(service, registry.RegisterTTL(time.Minute)); err != nil {
 		return err
