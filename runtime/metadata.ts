@@ -22,48 +22,72 @@ const CONTROL = /[\u0000-\u0008\u000a-\u001f\u007f]/;
  */
 export class Metadata implements Iterable<[string, string]> {
   /** Metadata without an entry. */
-  static readonly EMPTY: Metadata = new Metadata(new Map());
-  readonly #entries: ReadonlyMap<string, string>;
+  static readonly EMPTY: Metadata = new Metadata([]);
+  /** Keys and values in turn: calls carry few, so that looking through them beats a Map, to make and to read. */
+  readonly #pairs: readonly string[];
+  #bytes = -1;
 
-  private constructor(entries: ReadonlyMap<string, string>) {
-    this.#entries = entries;
+  private constructor(pairs: readonly string[]) {
+    this.#pairs = pairs;
   }
 
   /**
    * Metadata of what a caller gave.
    *
+   * @param like What is given back if its entries are the same, so that nothing is checked and made again.
    * @throws {TypeError} If it is no object, a key is no HTTP token, or a value is no string or holds a control character.
    */
-  static from(init: MetadataInit | undefined): Metadata {
+  static from(init: MetadataInit | undefined, like?: Metadata): Metadata {
     if (init === undefined) return Metadata.EMPTY;
     if (init instanceof Metadata) return init;
     if (typeof init !== "object" || init === null) {
       throw new TypeError(`Metadata must be an object or pairs: current value is ${String(init)}`);
     }
+    if (Symbol.iterator in init) {
+      const entries = new Map<string, string>();
+      for (const [key, value] of init as Iterable<readonly [string, string]>) {
+        entries.set(lowerKey(key), checkedValue(key, value));
+      }
+      return Metadata.trusted(entries);
+    }
+    const given = init as Readonly<Record<string, string>>;
+    const keys = Object.keys(given);
+    if (like !== undefined && like.#isOf(given, keys)) return like;
     const entries = new Map<string, string>();
-    const pairs = Symbol.iterator in init
-      ? init as Iterable<readonly [string, string]>
-      : Object.entries(init as Record<string, string>);
-    for (const [key, value] of pairs) add(entries, key, value);
-    return entries.size === 0 ? Metadata.EMPTY : new Metadata(entries);
+    for (const key of keys) entries.set(lowerKey(key), checkedValue(key, given[key]));
+    return Metadata.trusted(entries);
   }
 
-  /**
-   * Metadata over a map whose keys are lower-case and whose values were checked already: what a decoder uses.
-   * The map must not be changed afterwards.
-   */
+  /** Metadata over a map whose keys are lower-case and whose values were checked already: what a decoder uses. */
   static trusted(entries: ReadonlyMap<string, string>): Metadata {
-    return entries.size === 0 ? Metadata.EMPTY : new Metadata(entries);
+    if (entries.size === 0) return Metadata.EMPTY;
+    const pairs: string[] = [];
+    for (const [key, value] of entries) pairs.push(key, value);
+    return new Metadata(pairs);
   }
 
   /** How many entries there are. */
   get size(): number {
-    return this.#entries.size;
+    return this.#pairs.length >> 1;
+  }
+
+  /** Keys and values in turn, for what writes them. */
+  get pairs(): readonly string[] {
+    return this.#pairs;
+  }
+
+  /** Bytes of the keys and of the values in UTF-8, as limits count them. */
+  get byteLength(): number {
+    if (this.#bytes === -1) {
+      this.#bytes = 0;
+      for (const text of this.#pairs) this.#bytes += utf8Length(text);
+    }
+    return this.#bytes;
   }
 
   /** The value of a key, in whatever case it is asked for. */
   get(key: string): string | undefined {
-    return this.#entries.get(key) ?? this.#entries.get(key.toLowerCase());
+    return this.#find(key) ?? this.#find(key.toLowerCase());
   }
 
   /** Whether a key has a value. */
@@ -76,17 +100,35 @@ export class Metadata implements Iterable<[string, string]> {
     const other = Metadata.from(init);
     if (other.size === 0) return this;
     if (this.size === 0) return other;
-    return new Metadata(new Map([...this.#entries, ...other.#entries]));
+    return Metadata.trusted(new Map([...this, ...other]));
   }
 
   /** The entries, in the order they were given. */
-  [Symbol.iterator](): IterableIterator<[string, string]> {
-    return this.#entries[Symbol.iterator]();
+  *[Symbol.iterator](): IterableIterator<[string, string]> {
+    const pairs = this.#pairs;
+    for (let i = 0; i < pairs.length; i += 2) yield [pairs[i]!, pairs[i + 1]!];
   }
 
   /** A plain object with the same entries. */
   toJSON(): Record<string, string> {
-    return Object.fromEntries(this.#entries);
+    return Object.fromEntries(this);
+  }
+
+  #find(key: string): string | undefined {
+    const pairs = this.#pairs;
+    for (let i = 0; i < pairs.length; i += 2) if (pairs[i] === key) return pairs[i + 1];
+    return undefined;
+  }
+
+  /** Whether an object with these keys would make the same metadata. */
+  #isOf(given: Readonly<Record<string, string>>, keys: readonly string[]): boolean {
+    const pairs = this.#pairs;
+    if (pairs.length !== 2 * keys.length) return false;
+    for (let i = 0; i < keys.length; i++) {
+      const key = keys[i]!;
+      if (pairs[2 * i] !== key || pairs[2 * i + 1] !== given[key]) return false;
+    }
+    return true;
   }
 }
 
@@ -116,14 +158,31 @@ export function isValue(value: string): boolean {
   return !CONTROL.test(value);
 }
 
-function add(entries: Map<string, string>, key: string, value: string): void {
+function lowerKey(key: string): string {
   const lower = String(key).toLowerCase();
   if (!KEY.test(lower)) throw new TypeError(`Metadata key must be an HTTP token: ${JSON.stringify(key)}`);
+  return lower;
+}
+
+function checkedValue(key: string, value: unknown): string {
   if (typeof value !== "string") {
-    throw new TypeError(`Metadata value of "${lower}" must be a string: current value is ${String(value)}`);
+    throw new TypeError(
+      `Metadata value of "${key.toLowerCase()}" must be a string: current value is ${String(value)}`,
+    );
   }
   if (CONTROL.test(value)) {
-    throw new TypeError(`Metadata value of "${lower}" must hold no control character`);
+    throw new TypeError(`Metadata value of "${key.toLowerCase()}" must hold no control character`);
   }
-  entries.set(lower, value);
+  return value;
+}
+
+function utf8Length(text: string): number {
+  let length = text.length;
+  for (let i = 0; i < text.length; i++) {
+    const unit = text.charCodeAt(i);
+    if (unit < 0x80) continue;
+    // Each half of a surrogate pair stands for two of its four bytes.
+    length += unit < 0x800 || (unit >= 0xd800 && unit < 0xe000) ? 1 : 2;
+  }
+  return length;
 }

@@ -106,7 +106,7 @@ export class ClientCall extends WheelTimer implements Invocation, ReplySink, Cal
    */
   start(): void {
     const { options, parent } = this.#plan;
-    if (options?.metadata !== undefined) this.metadata = Metadata.from(options.metadata);
+    if (options?.metadata !== undefined) this.metadata = this.#plan.target.metadata(options.metadata);
     try {
       if (parent !== undefined) this.metadata = parent.forwarded.with(this.metadata);
       this.#began = this.#now();
@@ -130,11 +130,12 @@ export class ClientCall extends WheelTimer implements Invocation, ReplySink, Cal
     if (this.#canceled !== undefined) throw this.#canceled;
     if (this.#outcome !== undefined) throw again("A call's interceptor");
     if (this.#inputUsed) throw used();
-    const outcome = this.#outcome = Promise.withResolvers<unknown>();
-    this.attempt = 0;
-    this.#attempts = this.#tried = undefined;
-    this.#try();
-    return outcome.promise.finally(() => this.#outcome = undefined);
+    return new Promise((resolve, reject) => {
+      this.#outcome = { resolve, reject };
+      this.attempt = 0;
+      this.#attempts = this.#tried = undefined;
+      this.#try();
+    });
   }
 
   /** Makes one attempt at the node that was picked: what an attempt's interceptors stand around. */
@@ -142,9 +143,10 @@ export class ClientCall extends WheelTimer implements Invocation, ReplySink, Cal
     if (this.#canceled !== undefined) throw this.#canceled;
     if (this.#tryOutcome !== undefined) throw again("An attempt's interceptor");
     if (this.#inputUsed) throw used();
-    const outcome = this.#tryOutcome = Promise.withResolvers<unknown>();
-    this.#dispatch();
-    return outcome.promise.finally(() => this.#tryOutcome = undefined);
+    return new Promise((resolve, reject) => {
+      this.#tryOutcome = { resolve, reject };
+      this.#dispatch();
+    });
   }
 
   reply(body: Uint8Array | undefined, trailer: Metadata, stream: Exchange | undefined, at?: number): void {
@@ -270,7 +272,6 @@ export class ClientCall extends WheelTimer implements Invocation, ReplySink, Cal
 
   #head(contentType: string): CallHead {
     const { target } = this.#plan;
-    const route = this.#route!;
     let timeout = 0;
     if (this.deadline !== undefined) {
       // A call that did not wait has all its time: the same head serves the next one.
@@ -282,16 +283,7 @@ export class ClientCall extends WheelTimer implements Invocation, ReplySink, Cal
         });
       }
     }
-    if (this.metadata.size === 0) return target.head(route, contentType, timeout);
-    return {
-      service: target.service,
-      endpoint: route.endpoint,
-      metadata: this.metadata,
-      contentType,
-      timeout,
-      idempotent: route.idempotent,
-      kind: route.kind,
-    };
+    return target.head(this.#route!, { contentType, timeout, metadata: this.metadata });
   }
 
   /** A call whose input is a stream: it is read once, so that no other attempt can be made. */
@@ -330,13 +322,17 @@ export class ClientCall extends WheelTimer implements Invocation, ReplySink, Cal
   }
 
   #succeeded(value: unknown): void {
-    if (this.#tryOutcome !== undefined) this.#tryOutcome.resolve(value);
-    else this.#attemptSucceeded(value);
+    const outcome = this.#tryOutcome;
+    if (outcome === undefined) return this.#attemptSucceeded(value);
+    this.#tryOutcome = undefined;
+    outcome.resolve(value);
   }
 
   #failed(error: unknown): void {
-    if (this.#tryOutcome !== undefined) this.#tryOutcome.reject(error);
-    else this.#attemptFailed(error);
+    const outcome = this.#tryOutcome;
+    if (outcome === undefined) return this.#attemptFailed(error);
+    this.#tryOutcome = undefined;
+    outcome.reject(error);
   }
 
   #attemptSucceeded(value: unknown): void {
@@ -353,8 +349,10 @@ export class ClientCall extends WheelTimer implements Invocation, ReplySink, Cal
         (error) => pick?.done({ error: MuonError.from(error), duration }),
       );
     }
-    if (this.#outcome !== undefined) this.#outcome.resolve(value);
-    else this.#deliver(value);
+    const outcome = this.#outcome;
+    if (outcome === undefined) return this.#deliver(value);
+    this.#outcome = undefined;
+    outcome.resolve(value);
   }
 
   #attemptFailed(thrown: unknown): void {
@@ -375,8 +373,10 @@ export class ClientCall extends WheelTimer implements Invocation, ReplySink, Cal
         ...whereOf(target, node),
         ...(this.#attempts === undefined ? {} : { attempts: this.#attempts }),
       };
-      if (this.#outcome !== undefined) this.#outcome.reject(error.at(where));
-      else this.#lose(error.at(where));
+      const outcome = this.#outcome;
+      if (outcome === undefined) return this.#lose(error.at(where));
+      this.#outcome = undefined;
+      outcome.reject(error.at(where));
       return;
     }
     (this.#tried ??= []).push(node!.id);

@@ -8,7 +8,7 @@ import type { CallOptions } from "../call.ts";
 import { endpointOf, type Kind, type ServiceDefinition } from "../definition.ts";
 import type { Where } from "../errors.ts";
 import type { PickContext } from "../filter.ts";
-import { Metadata } from "../metadata.ts";
+import { Metadata, type MetadataInit } from "../metadata.ts";
 import type { Node, ServiceRecord } from "../record.ts";
 import type { CallHead } from "../transport/transport.ts";
 
@@ -41,6 +41,7 @@ export class Target {
   #record: ServiceRecord | undefined;
   #route: Route | undefined;
   #head: CallHead | undefined;
+  #metadata: Metadata | undefined;
 
   /** @param what The service with a `member`, or with the `endpoint`'s own name; a definition, where there is one. */
   constructor(
@@ -82,11 +83,20 @@ export class Target {
     return this.#route = route;
   }
 
-  /** The head of a call without metadata; the same object again where it is the same, so that a link may know it. */
-  head(route: Route, contentType: string, timeout: number): CallHead {
+  /** Metadata of what a caller gave; the same object again where it is the same. */
+  metadata(init: MetadataInit): Metadata {
+    return this.#metadata = Metadata.from(init, this.#metadata);
+  }
+
+  /** The head of a call; the same object again where it is the same. */
+  head(
+    route: Route,
+    { contentType, timeout, metadata }: Pick<CallHead, "contentType" | "timeout" | "metadata">,
+  ): CallHead {
     const head = this.#head;
     if (
       head !== undefined && head.endpoint === route.endpoint && head.timeout === timeout &&
+      head.metadata === metadata &&
       head.contentType === contentType && head.idempotent === route.idempotent && head.kind === route.kind
     ) {
       return head;
@@ -94,7 +104,7 @@ export class Target {
     return this.#head = {
       service: this.service,
       endpoint: route.endpoint,
-      metadata: Metadata.EMPTY,
+      metadata,
       contentType,
       timeout,
       idempotent: route.idempotent,

@@ -121,9 +121,10 @@ export class KeysOut {
 
   /** Writes metadata. It takes up to `metadataRoom(metadata)` bytes. */
   write(writer: Writer, metadata: Metadata): void {
+    const { pairs } = metadata;
     writer.varint(metadata.size);
-    if (metadata.size === 0) return;
-    for (const [key, value] of metadata) {
+    for (let i = 0; i < pairs.length; i += 2) {
+      const key = pairs[i]!;
       const reference = this.#known.get(key);
       if (reference !== undefined) {
         writer.varint(reference);
@@ -136,23 +137,27 @@ export class KeysOut {
         }
         writer.text(key);
       }
-      writer.text(value);
+      writer.text(pairs[i + 1]!);
     }
   }
 }
 
-/** Most bytes that {@link KeysOut.write} writes. */
+/** Most bytes that {@link KeysOut.write} writes: a reference and two lengths an entry, besides its texts. */
 export function metadataRoom(metadata: Metadata): number {
-  let room = 8;
-  if (metadata.size === 0) return room;
-  for (const [key, value] of metadata) room += 8 + textRoom(key) + textRoom(value);
-  return room;
+  return metadata.size === 0 ? 8 : 8 + 16 * metadata.size + metadata.byteLength;
 }
+
+/** Longest metadata that {@link KeysIn} knows again, in bytes. */
+const MEMO = 128;
 
 /** The metadata keys that the other end has defined here. */
 export class KeysIn {
   readonly #known: string[] = [];
   readonly #limit: number;
+  /** The bytes of the metadata that was read last, and what they say: a peer's calls mostly carry the same notes. */
+  readonly #memo = new Uint8Array(MEMO);
+  #memoLength = 0;
+  #memoMetadata: Metadata = Metadata.EMPTY;
 
   /** @param limit How many are kept. */
   constructor(limit: number) {
@@ -166,11 +171,18 @@ export class KeysIn {
    * @returns The metadata, or how many bytes it has if that is above the limit.
    */
   read(reader: Reader, limit: number): Metadata | number {
+    const start = reader.at;
+    if (this.#memoLength > 0 && this.#isMemo(reader)) {
+      reader.at = start + this.#memoLength;
+      const { byteLength } = this.#memoMetadata;
+      return byteLength > limit ? byteLength : this.#memoMetadata;
+    }
     const count = reader.varint();
     if (count === 0) return Metadata.EMPTY;
     if (count > MAX_ENTRIES) {
       throw new ProtocolError(`metadata has ${count} entries, more than ${MAX_ENTRIES}`);
     }
+    const defined = this.#known.length;
     const entries = new Map<string, string>();
     let bytes = 0;
     for (let i = 0; i < count; i++) {
@@ -182,7 +194,22 @@ export class KeysIn {
       bytes += key.length + reader.length;
       entries.set(key, value);
     }
-    return bytes > limit ? bytes : Metadata.trusted(entries);
+    if (bytes > limit) return bytes;
+    const metadata = Metadata.trusted(entries);
+    // The same bytes say the same again, unless they define a key.
+    if (reader.at - start <= MEMO && this.#known.length === defined) {
+      this.#memoLength = reader.at - start;
+      for (let i = 0; i < this.#memoLength; i++) this.#memo[i] = reader.bytes[start + i]!;
+      this.#memoMetadata = metadata;
+    }
+    return metadata;
+  }
+
+  #isMemo({ bytes, at, end }: Reader): boolean {
+    const length = this.#memoLength;
+    if (at + length > end) return false;
+    for (let i = 0; i < length; i++) if (this.#memo[i] !== bytes[at + i]) return false;
+    return true;
   }
 
   #key(reader: Reader): string {
@@ -220,6 +247,9 @@ export function metadataRefusal(metadata: Metadata, limit: number): MuonError | 
       { id: "muon.wire" },
     );
   }
+  const size = metadata.byteLength;
+  if (size > limit) return tooMuchMetadata(size, limit);
+  if (size <= MAX_NAME) return undefined;
   for (const [key] of metadata) {
     if (key.length <= MAX_NAME) continue;
     return new MuonError(
@@ -228,8 +258,7 @@ export function metadataRefusal(metadata: Metadata, limit: number): MuonError | 
       { id: "muon.wire" },
     );
   }
-  const size = metadataSize(metadata);
-  return size > limit ? tooMuchMetadata(size, limit) : undefined;
+  return undefined;
 }
 
 /** That metadata is larger than the other end takes. */
@@ -239,30 +268,4 @@ export function tooMuchMetadata(size: number, limit: number): MuonError {
     `the metadata has ${size} bytes, and the other end takes ${limit} (its limit maxMetadata)`,
     { id: "muon.wire" },
   );
-}
-
-/**
- * How many bytes metadata has, keys and values, as the limit counts them.
- *
- * @example
- * ```ts
- * metadataSize(Metadata.from({ "x-tenant": "acme" })); // 12
- * ```
- */
-export function metadataSize(metadata: Metadata): number {
-  let size = 0;
-  if (metadata.size === 0) return size;
-  for (const [key, value] of metadata) size += key.length + utf8Length(value);
-  return size;
-}
-
-function utf8Length(value: string): number {
-  let length = value.length;
-  for (let i = 0; i < value.length; i++) {
-    const unit = value.charCodeAt(i);
-    if (unit < 0x80) continue;
-    // Each half of a surrogate pair stands for two of its four bytes.
-    length += unit < 0x800 || (unit >= 0xd800 && unit < 0xe000) ? 1 : 2;
-  }
-  return length;
 }

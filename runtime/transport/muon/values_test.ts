@@ -4,7 +4,7 @@ import { MuonError } from "../../errors.ts";
 import { Metadata } from "../../metadata.ts";
 import { below, seeded } from "../../random.ts";
 import { errorTexts, readError, readHello, writeError, writeHello } from "./frames.ts";
-import { KeysIn, KeysOut, metadataRoom, metadataSize, RoutesIn, RoutesOut } from "./intern.ts";
+import { KeysIn, KeysOut, metadataRoom, RoutesIn, RoutesOut } from "./intern.ts";
 import { wireOptions } from "./limits.ts";
 import { ProtocolError, Reader } from "./reader.ts";
 import { Entry, StreamTable } from "./stream_table.ts";
@@ -146,7 +146,7 @@ describe("interning", () => {
       const read = into.read(new Reader(bytes), 1_000);
       assert.deepEqual(read instanceof Metadata && read.toJSON(), metadata.toJSON());
     }
-    const size = metadataSize(metadata);
+    const size = metadata.byteLength;
     const again = payload((writer) => out.write(writer, metadata));
     assert.equal(into.read(new Reader(again), size - 1), size, "both sides count alike");
     assert.ok(into.read(new Reader(again), size) instanceof Metadata);
