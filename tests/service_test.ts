@@ -385,7 +385,7 @@ test("every service says how it is", async () => {
     "Debug.Stats",
   );
   assert.equal(stats.requests, 1);
-  assert.deepEqual(stats.endpoints["Greeter.Hello"], { requests: 1, errors: 0, inflight: 0 });
+  assert.deepEqual(stats.endpoints["Greeter.Hello"], { requests: 1, errors: 0, canceled: 0, inflight: 0 });
   const description = await mesh.call<Description>("test.greeter", "Debug.Describe");
   const hello = description.endpoints.find(({ name }) => name === "Greeter.Hello")!;
   assert.equal(hello.member, "hello");

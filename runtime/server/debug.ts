@@ -29,7 +29,13 @@ export interface Health {
   readonly status: string;
 }
 
-/** Answer of `Debug.Stats`. Times are in seconds, as Go Micro's are. */
+/**
+ * Answer of `Debug.Stats`. Times are in seconds, as Go Micro's are.
+ *
+ * A call counts by the status it ended with. One whose caller gave up (it canceled, left its stream, ran out of time, or
+ * its connection broke) ended as `canceled`, whatever its handler did: that is an error, as in gRPC's channelz, and it
+ * is told apart, as in OpenTelemetry, where it is nothing to worry about at a server.
+ */
 export interface Stats {
   /** Now, in s since the epoch. */
   readonly timestamp: number;
@@ -41,13 +47,18 @@ export interface Stats {
   readonly registryAway: number;
   /** Calls of the service. */
   readonly requests: number;
-  /** Calls that ended with an error. */
+  /** Calls that ended with an error, those in `canceled` included. */
   readonly errors: number;
+  /** Calls whose caller gave up before their end. */
+  readonly canceled: number;
   /** Calls that are not over. */
   readonly inflight: number;
   /** The same by endpoint. */
-  readonly endpoints: Readonly<Record<string, { requests: number; errors: number; inflight: number }>>;
+  readonly endpoints: Readonly<Record<string, Counts>>;
 }
+
+/** What was counted of calls. */
+type Counts = { requests: number; errors: number; canceled: number; inflight: number };
 
 /** Answer of `Debug.Describe`. */
 export interface Description {
@@ -108,14 +119,15 @@ export function* debugEntries(service: ServiceEntry, info: DebugInfo): Iterable<
 }
 
 function stats(service: ServiceEntry, info: DebugInfo): Stats {
-  const endpoints: Record<string, { requests: number; errors: number; inflight: number }> = {};
-  const total = { requests: 0, errors: 0, inflight: 0 };
+  const endpoints: Record<string, Counts> = {};
+  const total: Counts = { requests: 0, errors: 0, canceled: 0, inflight: 0 };
   for (const [name, entry] of service.endpoints) {
     if (name.startsWith(`${RESERVED_HANDLER}.`)) continue;
-    const { requests, errors, inflight } = entry.stats;
-    endpoints[name] = { requests, errors, inflight };
+    const { requests, errors, canceled, inflight } = entry.stats;
+    endpoints[name] = { requests, errors, canceled, inflight };
     total.requests += requests;
     total.errors += errors;
+    total.canceled += canceled;
     total.inflight += inflight;
   }
   const now = info.now();

@@ -73,8 +73,14 @@ export function metricsText({ services, debug, ready }: Scraped): string {
     family(
       "muon_server_errors_total",
       "counter",
-      "Calls that ended with an error.",
+      "Calls that ended with an error, those that were canceled included.",
       each("muon_server_errors_total", ({ stats }) => stats.errors),
+    ),
+    family(
+      "muon_server_canceled_total",
+      "counter",
+      "Calls whose caller gave up before their end.",
+      each("muon_server_canceled_total", ({ stats }) => stats.canceled),
     ),
     family(
       "muon_server_inflight_requests",

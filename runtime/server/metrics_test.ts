@@ -26,7 +26,8 @@ function scrape() {
   const entry = serviceEntry(definition, { hello: () => 1 });
   const { stats } = entry.endpoints.get("Greeter.Hello")!;
   stats.requests = 3;
-  stats.errors = 1;
+  stats.errors = 2;
+  stats.canceled = 1;
   stats.inflight = 1;
   stats.latency.observe(1);
   stats.latency.observe(30_000);
@@ -66,6 +67,7 @@ test("a scrape is Prometheus' text format, line by line", () => {
     "process_start_time_seconds gauge",
     "muon_server_requests_total counter",
     "muon_server_errors_total counter",
+    "muon_server_canceled_total counter",
     "muon_server_inflight_requests gauge",
     "muon_server_request_duration_seconds histogram",
   ]);
@@ -76,7 +78,8 @@ test("a scrape is Prometheus' text format, line by line", () => {
       "muon_service_ready 0",
       "process_start_time_seconds 1700000000.5",
       `muon_server_requests_total${of}} 3`,
-      `muon_server_errors_total${of}} 1`,
+      `muon_server_errors_total${of}} 2`,
+      `muon_server_canceled_total${of}} 1`,
       `muon_server_inflight_requests${of}} 1`,
       `muon_server_request_duration_seconds_bucket${of},le="0.0005"} 0`,
       `muon_server_request_duration_seconds_bucket${of},le="0.001"} 1`,

@@ -15,7 +15,7 @@ import type { Logger } from "../log.ts";
 import type { Accept, Incoming } from "../transport/transport.ts";
 import { debugEntries, type DebugInfo } from "./debug.ts";
 import { type Outgoing, ServerCall, type ServerCallHost } from "./server_call.ts";
-import { type ServiceEntry, serviceEntry, type TableEntry } from "./table.ts";
+import { type EndpointStats, type ServiceEntry, serviceEntry, type TableEntry } from "./table.ts";
 
 /** Options of {@link createServer}. */
 export interface ServerOptions {
@@ -153,8 +153,7 @@ export function createServer(options: ServerOptions): Server {
     }
     const { stats } = entry;
     stats.inflight--;
-    // Its caller gave up before: to them it failed.
-    if (call.over) stats.errors++;
+    if (call.over) countCanceled(stats);
     stats.latency.observe(clock.now() - started);
     call.reply(body, context.trailer);
   }
@@ -192,6 +191,7 @@ export function createServer(options: ServerOptions): Server {
         if (credit !== undefined) await credit;
       }
       entry.stats.inflight--;
+      if (call.over) countCanceled(entry.stats);
       entry.stats.latency.observe(clock.now() - started);
       call.end(context.trailer);
     } catch (error) {
@@ -213,7 +213,8 @@ export function createServer(options: ServerOptions): Server {
   ): void {
     const { stats } = entry;
     stats.inflight--;
-    stats.errors++;
+    if (call.over) countCanceled(stats);
+    else stats.errors++;
     stats.latency.observe(clock.now() - started);
     const failure = asReply(error, entry.service.name);
     if (failure.status === "internal") {
@@ -269,6 +270,12 @@ interface Answered {
   readonly started: number;
   readonly context: ServerCall;
   readonly output: unknown;
+}
+
+/** Counts a call whose caller gave up before its end: to them it failed, whatever its handler did. */
+function countCanceled(stats: EndpointStats): void {
+  stats.canceled++;
+  stats.errors++;
 }
 
 /** The one item of an input stream, for a method that takes a single value. */

@@ -219,7 +219,7 @@ describe("a call with one answer", () => {
     const mine = (await call(new FakeCall("Greeter.Wrong", 1))).error!;
     assert.equal(mine.status, "internal");
     assert.match(mine.detail, /output of Greeter\.Wrong/);
-    assert.deepEqual(stats("Greeter.Double"), { requests: 3, errors: 2, inflight: 0, timed: 3 });
+    assert.deepEqual(stats("Greeter.Double"), { requests: 3, errors: 2, canceled: 0, inflight: 0, timed: 3 });
     assert.equal(lines.length, 1, "what the caller did wrong is not the log's business");
     assert.match(lines[0]!, /^error handler failed service=greeter endpoint=Greeter\.Wrong/);
   });
@@ -270,19 +270,19 @@ describe("a call with one answer", () => {
     const { error } = await call(new FakeCall("Greeter.Big", 1));
     assert.equal(error!.status, "internal");
     assert.match(error!.detail, /^Cannot encode the output of Greeter\.Big: /);
-    assert.deepEqual(stats("Greeter.Big"), { requests: 1, errors: 1, inflight: 0, timed: 1 });
+    assert.deepEqual(stats("Greeter.Big"), { requests: 1, errors: 1, canceled: 0, inflight: 0, timed: 1 });
   });
 
-  test("whose caller gave up is counted as an error", async () => {
+  test("whose caller gave up is counted as canceled, which is an error", async () => {
     const entered = Promise.withResolvers<void>();
     const { server, stats } = serving({ slow: {} }, { slow: () => entered.promise });
     const made = new FakeCall("Greeter.Slow", 1);
     server.accept(made);
-    assert.deepEqual(stats("Greeter.Slow"), { requests: 1, errors: 0, inflight: 1, timed: 0 });
+    assert.deepEqual(stats("Greeter.Slow"), { requests: 1, errors: 0, canceled: 0, inflight: 1, timed: 0 });
     made.leave();
     entered.resolve();
     await turns();
-    assert.deepEqual(stats("Greeter.Slow"), { requests: 1, errors: 1, inflight: 0, timed: 1 });
+    assert.deepEqual(stats("Greeter.Slow"), { requests: 1, errors: 1, canceled: 1, inflight: 0, timed: 1 });
   });
 
   test("takes a stream of one item, and no other, if it takes one input", async () => {
@@ -322,7 +322,7 @@ describe("a call with streams", () => {
     assert.deepEqual(made.sent, [{ n: 1 }, { n: 2 }, { n: 3 }]);
     assert.deepEqual(made.answers, ["end"]);
     assert.equal(made.trailer!.get("x-to"), "3");
-    assert.deepEqual(stats("Greeter.Count"), { requests: 1, errors: 0, inflight: 0, timed: 1 });
+    assert.deepEqual(stats("Greeter.Count"), { requests: 1, errors: 0, canceled: 0, inflight: 0, timed: 1 });
   });
 
   test("ends with the error of an item, and closes the handler", async () => {
@@ -351,7 +351,7 @@ describe("a call with streams", () => {
     const big = await call(new FakeCall("Greeter.Big", 0));
     assert.match(big.error!.detail, /Cannot encode the output of Greeter\.Big/);
     assert.equal(closed, 2);
-    assert.deepEqual(stats("Greeter.Bad"), { requests: 1, errors: 1, inflight: 0, timed: 1 });
+    assert.deepEqual(stats("Greeter.Bad"), { requests: 1, errors: 1, canceled: 0, inflight: 0, timed: 1 });
   });
 
   test("whose consumer leaves closes the handler, even one that waits", async () => {
@@ -375,7 +375,7 @@ describe("a call with streams", () => {
     made.leave();
     await turns();
     assert.deepEqual(closed, ["ticks"]);
-    assert.equal(stats("Greeter.Ticks").inflight, 0);
+    assert.deepEqual(stats("Greeter.Ticks"), { requests: 1, errors: 1, canceled: 1, inflight: 0, timed: 1 });
   });
 
   test("whose consumer left before it began is not begun", async () => {
@@ -389,7 +389,7 @@ describe("a call with streams", () => {
     server.accept(made);
     await turns();
     assert.equal(pulled, 0);
-    assert.equal(stats("Greeter.Ticks").inflight, 0);
+    assert.deepEqual(stats("Greeter.Ticks"), { requests: 1, errors: 1, canceled: 1, inflight: 0, timed: 1 });
   });
 
   test("survives iterators that throw where they should not", async () => {
@@ -466,7 +466,9 @@ describe("Debug", () => {
       [2, 1, 0],
       "Debug does not count itself",
     );
-    assert.deepEqual(stats.endpoints, { "Greeter.Hello": { requests: 2, errors: 1, inflight: 0 } });
+    assert.deepEqual(stats.endpoints, {
+      "Greeter.Hello": { requests: 2, errors: 1, canceled: 0, inflight: 0 },
+    });
     const told = (await call(new FakeCall("Debug.Describe", {}))).value as Description;
     assert.deepEqual([told.name, told.version, told.node], ["greeter", "1.0.0", "n1"]);
     assert.deepEqual(told.subscriptions, [{ topic: "user.created", queue: "q", event: {} }]);

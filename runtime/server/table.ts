@@ -15,8 +15,10 @@ import { Latency } from "./latency.ts";
 export interface EndpointStats {
   /** Calls that came. */
   requests: number;
-  /** Calls that ended with an error. */
+  /** Calls that ended with an error, those that were canceled included. */
   errors: number;
+  /** Calls whose caller gave up before their end. */
+  canceled: number;
   /** Calls that are not over. */
   inflight: number;
   /** How long those took that are over. */
@@ -25,7 +27,7 @@ export interface EndpointStats {
 
 /** Counts that begin at nothing. */
 export function newStats(): EndpointStats {
-  return { requests: 0, errors: 0, inflight: 0, latency: new Latency() };
+  return { requests: 0, errors: 0, canceled: 0, inflight: 0, latency: new Latency() };
 }
 
 /** One endpoint, ready to be called. */
