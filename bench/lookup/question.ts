@@ -51,7 +51,7 @@ const question: Question = {
       load: { script: "lookup/get.ts", args: ["file", "10"] },
     },
   ],
-  measures: [{ key: "ns", title: "CPU a pick or lookup", unit: "ns", digits: 0, ratio: true }],
+  measures: [{ key: "ns", title: "CPU a pick or lookup", unit: "ns", digits: 1, ratio: true }],
   baseline: COUNTS.map(limit),
   figures: ({ load: { cpu, calls } }) => ({ ns: cpu! / calls! * 1_000 }),
   goals: [],

@@ -11,6 +11,7 @@ import * as v from "valibot";
 import { z } from "zod";
 import { definitionOf, Method, Service } from "../../mod.ts";
 import type { Invocation } from "../../runtime/interceptor.ts";
+import type { AnySchema } from "../../runtime/schema.ts";
 import { serviceEntry } from "../../runtime/server/table.ts";
 import { measure, settings } from "../load.ts";
 
@@ -31,11 +32,15 @@ const ALONE: Readonly<Record<string, (input: unknown) => unknown>> = {
   zod: (input) => ZOD.output.parse(hello(ZOD.input.parse(input))),
   valibot: (input) => v.parse(VALIBOT.output, hello(v.parse(VALIBOT.input, input))),
 };
-const SCHEMAS = { none: {}, zod: ZOD, valibot: VALIBOT } as const;
+const SCHEMAS: Readonly<Record<string, { readonly input?: AnySchema; readonly output?: AnySchema }>> = {
+  none: {},
+  zod: ZOD,
+  valibot: VALIBOT,
+};
 
 const [how, library = "none"] = process.argv.slice(2);
 const { calls } = settings();
-const call = how === "alone" ? ALONE[library]! : throughTable(library as keyof typeof SCHEMAS);
+const call = how === "alone" ? ALONE[library]! : throughTable(library);
 
 if (library !== "none") refusesWhatIsWrong();
 run(Math.ceil(calls / 4));
@@ -53,10 +58,10 @@ function run(times: number): void {
   }
 }
 
-function throughTable(schemas: keyof typeof SCHEMAS): (input: unknown) => unknown {
+function throughTable(library: string): (input: unknown) => unknown {
   @Service("bench.greeter")
   class Greeter {
-    @Method(SCHEMAS[schemas])
+    @Method(SCHEMAS[library])
     hello(input: Hello): Greeting {
       return hello(input);
     }

@@ -21,7 +21,7 @@ const question: Question = {
       { name: `muon: handler table, ${name}`, kind: "muon", load: { script, args: ["table", library] } },
     ];
   }),
-  measures: [{ key: "ns", title: "CPU a call", unit: "ns", digits: 0, ratio: true }],
+  measures: [{ key: "ns", title: "CPU a call", unit: "ns", digits: 1, ratio: true }],
   baseline: `limit: by hand, ${LIBRARIES.none}`,
   figures: ({ load: { cpu, calls } }) => ({ ns: cpu! / calls! * 1_000 }),
   goals: [],
