@@ -5,7 +5,7 @@
  * @module
  */
 
-import { fromBase64, looseText, text, toBase64, utf8 } from "../../bytes.ts";
+import { looseText, text, toBase64, utf8 } from "../../bytes.ts";
 import {
   codeOf,
   type ErrorDetail,
@@ -59,10 +59,21 @@ export function httpStatus(status: Status): number {
   return HTTP[status] ?? 500;
 }
 
+/** A detail in Connect's form. */
+export interface DetailBody {
+  /** Name of its type. */
+  readonly type: string;
+  /** In base64, without padding: bytes as they are, other values as JSON. */
+  readonly value: string;
+  /** The value, where it is none of bytes. */
+  readonly debug?: unknown;
+}
+
 /**
  * An error in Connect's form. Beside what Connect knows stands what muon's own clients read and others skip: who says
  * so (`id`), Go Micro's number where it is another than the status has (`number`), and whether the handler is known not
- * to have run (`notRun`). A detail's `value` is base64, as Connect wants it, of the JSON that stands in `debug`.
+ * to have run (`notRun`). Connect's details are protobuf messages: a value that is bytes is taken for one, encoded; for
+ * others `value` is the JSON that stands in `debug`.
  */
 export interface ErrorBody {
   /** The status. */
@@ -70,7 +81,7 @@ export interface ErrorBody {
   /** What went wrong, in words. */
   readonly message: string;
   /** What a program can read. */
-  readonly details?: readonly { readonly type: string; readonly value: string; readonly debug: unknown }[];
+  readonly details?: readonly DetailBody[];
   /** Who says so. */
   readonly id: string;
   /** Go Micro's number. */
@@ -92,7 +103,8 @@ export function errorBody(error: MuonError): ErrorBody {
   };
 }
 
-function detailBody({ type, value }: ErrorDetail): { type: string; value: string; debug: unknown } {
+function detailBody({ type, value }: ErrorDetail): DetailBody {
+  if (value instanceof Uint8Array) return { type, value: unpadded(value) };
   let json: string;
   try {
     json = JSON.stringify(value) ?? "null";
@@ -100,7 +112,11 @@ function detailBody({ type, value }: ErrorDetail): { type: string; value: string
     // What JSON cannot carry is told in words, rather than lost together with the error.
     json = JSON.stringify(String(value));
   }
-  return { type, value: toBase64(utf8(json)).replace(/=+$/, ""), debug: JSON.parse(json) };
+  return { type, value: unpadded(utf8(json)), debug: JSON.parse(json) };
+}
+
+function unpadded(bytes: Uint8Array): string {
+  return toBase64(bytes).replace(/=+$/, "");
 }
 
 /**
@@ -153,13 +169,8 @@ function detailOf(detail: unknown): ErrorDetail | undefined {
   if (typeof detail !== "object" || detail === null) return undefined;
   const { type, value, debug } = detail as { type?: unknown; value?: unknown; debug?: unknown };
   if (typeof type !== "string") return undefined;
-  if (debug !== undefined) return { type, value: debug };
-  try {
-    return { type, value: JSON.parse(text(fromBase64(String(value)))) };
-  } catch {
-    // Of a server that is not muon: a protobuf message in base64.
-    return { type, value };
-  }
+  // Without the readable form, it is a protobuf message in base64.
+  return { type, value: debug === undefined ? value : debug };
 }
 
 function isStatus(value: unknown): value is Status {

@@ -11,9 +11,9 @@ import { Metadata } from "../../metadata.ts";
 import { Later, rejected } from "../muon/later.ts";
 import type { CallHandle, CallHead, Exchange, ReplySink } from "../transport.ts";
 import { readBody } from "./body.ts";
-import { END, EnvelopeReader, EnvelopeWriter, NOTHING } from "./envelope.ts";
+import { END, envelope, EnvelopeReader, EnvelopeWriter, NOTHING } from "./envelope.ts";
 import { errorOf, errorOfBody, MAX_ERROR } from "./errors.ts";
-import { answerMetadata, envelopedType, mediaType, trailerOf } from "./headers.ts";
+import { accepts, answerMetadata, envelopedType, mediaType, trailerOf } from "./headers.ts";
 import type { HttpLink } from "./link.ts";
 
 const LONGEST = 2 ** 31 - 1;
@@ -116,8 +116,7 @@ export class UnaryCall extends Outbound implements CallHandle {
 
   async #run(body: Uint8Array<ArrayBuffer>): Promise<void> {
     try {
-      const { signal } = this.abort;
-      const response = await this.link.post(this.head, { body, enveloped: false, signal });
+      const response = await this.#post(body);
       if (await this.formOf(response) === "enveloped") {
         if (!this.over) this.#upgrade(response);
         return;
@@ -131,6 +130,23 @@ export class UnaryCall extends Outbound implements CallHandle {
     } catch (thrown) {
       if (!this.over) this.stop(this.errorOf(thrown));
     }
+  }
+
+  /**
+   * Connect's servers want the input of an endpoint that streams in an envelope, also where it is one value. They refuse
+   * any other unread, some saying what they want: so a caller need not know which endpoints stream.
+   */
+  async #post(body: Uint8Array<ArrayBuffer>): Promise<Response> {
+    const { link, head } = this;
+    const { signal } = this.abort;
+    const enveloped = !link.isMuon && head.kind !== undefined && head.kind !== "unary";
+    const response = await link.post(head, { body: enveloped ? envelope(body) : body, enveloped, signal });
+    if (response.status !== 415 || link.isMuon || enveloped) return response;
+    const streamed = envelopedType(head.contentType);
+    const wanted = response.headers.get("accept-post") ?? streamed ?? null;
+    if (!accepts(wanted, streamed) || this.over) return response;
+    await readBody(response, { limit: MAX_ERROR, what: "output" });
+    return await link.post(head, { body: envelope(body), enveloped: true, signal });
   }
 
   /** The answer turns out to be a stream. */

@@ -186,6 +186,9 @@ describe("errors", () => {
     assert.equal(read.where.service, "s");
     const odd = errorBody(new MuonError("internal", "x", { details: [{ type: "big", value: 1n }] }));
     assert.equal(odd.details![0]!.debug, "1");
+    const message = { type: "a.B", value: new Uint8Array([10, 1, 120]) };
+    const encoded = errorBody(new MuonError("internal", "x", { details: [message] })).details;
+    assert.deepEqual(encoded, [{ type: "a.B", value: "CgF4" }]);
   });
 
   test("of others are understood", () => {
