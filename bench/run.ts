@@ -49,8 +49,8 @@ const PATIENCE = { ready: 120_000, measured: 1_800_000 } as const;
  */
 export async function run(question: Question, options: RunOptions): Promise<Record<string, Outcome>> {
   const variants = question.variants.filter(options.only ?? (() => true));
-  const peers = variants.some(({ kind, server, load }) =>
-    kind === "peer" && [server, load].some((program) => program?.script?.startsWith("peers/"))
+  const peers = variants.some(({ server, load }) =>
+    [server, load].some((program) => program?.script?.startsWith("peers/"))
   );
   if (peers) await setUpPeers();
   const rounds = new Map<Variant, Figures[]>(variants.map((variant) => [variant, []]));

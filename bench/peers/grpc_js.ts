@@ -16,7 +16,12 @@ interface Grpc {
   ServerCredentials: { createInsecure(): unknown };
   credentials: { createInsecure(): unknown };
   loadPackageDefinition(definition: unknown): {
-    bench: { Greeter: { new (address: string, credentials: unknown): Greeter; service: unknown } };
+    bench: {
+      Greeter: {
+        new (address: string, credentials: unknown): Greeter;
+        service: unknown;
+      };
+    };
   };
 }
 interface Call {
@@ -24,8 +29,12 @@ interface Call {
 }
 
 const grpc = await peer<Grpc>("@grpc/grpc-js");
-const loader = await peer<{ loadSync(path: string): unknown }>("@grpc/proto-loader");
-const definition = loader.loadSync(fileURLToPath(new URL("greeter.proto", import.meta.url)));
+const loader = await peer<{ loadSync(path: string): unknown }>(
+  "@grpc/proto-loader",
+);
+const definition = loader.loadSync(
+  fileURLToPath(new URL("greeter.proto", import.meta.url)),
+);
 const { Greeter } = grpc.loadPackageDefinition(definition).bench;
 
 if (role === "server") {
@@ -34,13 +43,27 @@ if (role === "server") {
     hello: ({ request }: Call, done: Done<{ greeting: string }>) =>
       done(null, { greeting: `Hello ${request.name}` }),
   });
-  const bind = promisify(server.bindAsync.bind(server)) as (address: string, how: unknown) => Promise<number>;
-  serve(`127.0.0.1:${await bind("127.0.0.1:0", grpc.ServerCredentials.createInsecure())}`);
+  const bind = promisify(server.bindAsync.bind(server)) as (
+    address: string,
+    how: unknown,
+  ) => Promise<number>;
+  serve(
+    `127.0.0.1:${await bind(
+      "127.0.0.1:0",
+      grpc.ServerCredentials.createInsecure(),
+    )}`,
+  );
 } else {
-  const client = new Greeter(settings().address, grpc.credentials.createInsecure());
+  const client = new Greeter(
+    settings().address,
+    grpc.credentials.createInsecure(),
+  );
   await greetings((input) =>
     new Promise((resolve, reject) =>
-      client.hello(input, (error, reply) => error === null ? resolve(reply!) : reject(error))
+      client.hello(
+        input,
+        (error, reply) => error === null ? resolve(reply!) : reject(error),
+      )
     )
   );
 }

@@ -6,7 +6,12 @@
  *   hono_publish.ts load
  */
 import { serve, settings } from "../load.ts";
-import { checkEvent, deliver, type Event, SUBSCRIBERS } from "../publish/deliveries.ts";
+import {
+  checkEvent,
+  deliver,
+  type Event,
+  SUBSCRIBERS,
+} from "../publish/deliveries.ts";
 import { createApp, start } from "./hono_app.ts";
 import { role } from "./peer.ts";
 
@@ -31,7 +36,11 @@ if (role === "server") {
     publish: async (event) => {
       const body = JSON.stringify(event);
       const answers = await Promise.all(addresses.map(async (address) => {
-        const response = await fetch(`http://${address}/events`, { method: "POST", headers, body });
+        const response = await fetch(`http://${address}/events`, {
+          method: "POST",
+          headers,
+          body,
+        });
         await response.text();
         return response.ok;
       }));

@@ -9,14 +9,19 @@ interface Broker {
   call(action: string, params: { name: string }): Promise<{ greeting: string }>;
 }
 
-const { ServiceBroker } = await peer<{ ServiceBroker: new (options: Record<string, unknown>) => Broker }>(
+const { ServiceBroker } = await peer<
+  { ServiceBroker: new (options: Record<string, unknown>) => Broker }
+>(
   "moleculer",
 );
 const broker = (nodeID: string, options: Record<string, unknown>) =>
   new ServiceBroker({
     nodeID,
     logger: false,
-    transporter: { type: "TCP", options: { udpDiscovery: false, useHostname: false, ...options } },
+    transporter: {
+      type: "TCP",
+      options: { udpDiscovery: false, useHostname: false, ...options },
+    },
   });
 
 if (role === "server") {
@@ -27,7 +32,9 @@ if (role === "server") {
     actions: {
       hello: {
         params: { name: "string" },
-        handler: ({ params }: { params: { name: string } }) => ({ greeting: `Hello ${params.name}` }),
+        handler: ({ params }: { params: { name: string } }) => ({
+          greeting: `Hello ${params.name}`,
+        }),
       },
     },
   });

@@ -25,14 +25,23 @@ interface Connection {
 /** Starts nats-server, as a child of this process, so that it shares its core. */
 async function startNats(port: number): Promise<ChildProcess> {
   const folders = [...(process.env.PATH ?? "").split(":"), "/usr/sbin"];
-  const file = folders.map((folder) => `${folder}/nats-server`).find((path) => existsSync(path));
-  if (file === undefined) throw new Error("nats-server is not here: apt-get install nats-server");
-  const nats = spawn(file, ["-a", "127.0.0.1", "-p", String(port)], { stdio: ["ignore", "ignore", "pipe"] });
+  const file = folders.map((folder) => `${folder}/nats-server`).find((path) =>
+    existsSync(path)
+  );
+  if (file === undefined) {
+    throw new Error("nats-server is not here: apt-get install nats-server");
+  }
+  const nats = spawn(file, ["-a", "127.0.0.1", "-p", String(port)], {
+    stdio: ["ignore", "ignore", "pipe"],
+  });
   // It has to be read on, or it would stop where the pipe is full.
   const lines = createInterface({ input: nats.stderr! });
   const ready = new Promise<void>((resolve, reject) => {
     lines.on("line", (line) => line.includes("Server is ready") && resolve());
-    lines.on("close", () => reject(new Error("nats-server ended before it was ready")));
+    lines.on(
+      "close",
+      () => reject(new Error("nats-server ended before it was ready")),
+    );
   });
   await ready;
   return nats;
@@ -42,11 +51,15 @@ async function startNats(port: number): Promise<ChildProcess> {
 function cpuOf(pid: number): number {
   const tasks = `/proc/${pid}/task`;
   return readdirSync(tasks).reduce((sum, task) => {
-    return sum + Number(readFileSync(`${tasks}/${task}/schedstat`, "utf8").split(" ")[0]) / 1000;
+    return sum +
+      Number(readFileSync(`${tasks}/${task}/schedstat`, "utf8").split(" ")[0]) /
+        1000;
   }, 0);
 }
 
-const { connect } = await peer<{ connect(options: { servers: string }): Promise<Connection> }>(
+const { connect } = await peer<
+  { connect(options: { servers: string }): Promise<Connection> }
+>(
   "@nats-io/transport-node",
 );
 if (role === "server") {
@@ -56,7 +69,11 @@ if (role === "server") {
   connection.subscribe("hello", {
     callback: (error, message) => {
       if (error !== null) throw error;
-      message.respond(JSON.stringify({ greeting: `Hello ${message.json<{ name: string }>().name}` }));
+      message.respond(
+        JSON.stringify({
+          greeting: `Hello ${message.json<{ name: string }>().name}`,
+        }),
+      );
     },
   });
   await connection.flush();

@@ -10,19 +10,29 @@ interface Microservices {
   MessagePattern(pattern: string): MethodDecorator;
   Transport: { TCP: unknown };
   ClientProxyFactory: {
-    create(options: unknown): { connect(): Promise<void>; send(pattern: string, data: unknown): unknown };
+    create(
+      options: unknown,
+    ): {
+      connect(): Promise<void>;
+      send(pattern: string, data: unknown): unknown;
+    };
   };
 }
 interface Core {
   NestFactory: {
-    createMicroservice(module: unknown, options: unknown): Promise<{ listen(): Promise<void> }>;
+    createMicroservice(
+      module: unknown,
+      options: unknown,
+    ): Promise<{ listen(): Promise<void> }>;
   };
 }
 
 await peer("reflect-metadata");
 const { Controller, Module } = await peer<Common>("@nestjs/common");
 const { NestFactory } = await peer<Core>("@nestjs/core");
-const { ClientProxyFactory, MessagePattern, Transport } = await peer<Microservices>("@nestjs/microservices");
+const { ClientProxyFactory, MessagePattern, Transport } = await peer<
+  Microservices
+>("@nestjs/microservices");
 
 if (role === "server") {
   class Greeter {
@@ -31,16 +41,25 @@ if (role === "server") {
     }
   }
   Controller()(Greeter);
-  const descriptor = Object.getOwnPropertyDescriptor(Greeter.prototype, "hello")!;
+  const descriptor = Object.getOwnPropertyDescriptor(
+    Greeter.prototype,
+    "hello",
+  )!;
   MessagePattern("hello")(Greeter.prototype, "hello", descriptor);
   class App {}
   Module({ controllers: [Greeter] })(App);
   const options = { host: "127.0.0.1", port: await freePort() };
-  const app = await NestFactory.createMicroservice(App, { transport: Transport.TCP, options, logger: false });
+  const app = await NestFactory.createMicroservice(App, {
+    transport: Transport.TCP,
+    options,
+    logger: false,
+  });
   await app.listen();
   serve(`127.0.0.1:${options.port}`);
 } else {
-  const { firstValueFrom } = await peer<{ firstValueFrom(of: unknown): Promise<{ greeting: string }> }>(
+  const { firstValueFrom } = await peer<
+    { firstValueFrom(of: unknown): Promise<{ greeting: string }> }
+  >(
     "rxjs",
   );
   const [host, port] = settings().address.split(":");

@@ -31,7 +31,9 @@ export function greetings(
 ): Promise<void> {
   return load(async (n) => {
     const { greeting } = await hello({ name: `user${n & 1023}` });
-    if (greeting !== `Hello user${n & 1023}`) throw new Error(`wrong answer: ${greeting}`);
+    if (greeting !== `Hello user${n & 1023}`) {
+      throw new Error(`wrong answer: ${greeting}`);
+    }
   });
 }
 

@@ -17,13 +17,27 @@ const FOLDER = new URL("./", import.meta.url);
  * @throws {Error} When npm fails.
  */
 export async function setUpPeers(): Promise<void> {
-  const lock = async (path: string) => JSON.parse(await readFile(new URL(path, FOLDER), "utf8"));
-  const installed = await lock("node_modules/.package-lock.json").catch(() => undefined);
-  if (installed !== undefined && difference(await lock("package-lock.json"), installed) === undefined) return;
-  console.error("Installing the peers that bench/peers/package-lock.json pins, by npm ci.");
+  const lock = async (path: string) =>
+    JSON.parse(await readFile(new URL(path, FOLDER), "utf8"));
+  const installed = await lock("node_modules/.package-lock.json").catch(() =>
+    undefined
+  );
+  if (
+    installed !== undefined &&
+    difference(await lock("package-lock.json"), installed) === undefined
+  ) return;
+  console.error(
+    "Installing the peers that bench/peers/package-lock.json pins, by npm ci.",
+  );
   await new Promise<void>((resolve, reject) => {
     // None of them needs a script of its own to be installed.
-    const npm = spawn("npm", ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"], {
+    const npm = spawn("npm", [
+      "ci",
+      "--ignore-scripts",
+      "--no-audit",
+      "--no-fund",
+      "--loglevel=error",
+    ], {
       cwd: fileURLToPath(FOLDER),
       stdio: ["ignore", "inherit", "inherit"],
       shell: process.platform === "win32",
@@ -31,7 +45,11 @@ export async function setUpPeers(): Promise<void> {
     npm.on("error", reject);
     npm.on("exit", (code) => {
       if (code === 0) resolve();
-      else reject(new Error(`npm ci in bench/peers failed with code ${code}; what it said is above`));
+      else {reject(
+          new Error(
+            `npm ci in bench/peers failed with code ${code}; what it said is above`,
+          ),
+        );}
     });
   });
 }
