@@ -49,6 +49,8 @@ export interface TransportSuite {
    * @default {99}
    */
   readonly buffered?: number;
+  /** Calls that may be made at once over one link, all of which succeed. @default {10_000} */
+  readonly atOnce?: number;
 }
 
 const MAX_MESSAGE = 1_000_000;
@@ -94,7 +96,7 @@ class Sink implements ReplySink {
 
 /** Runs the suite of a transport. */
 export function testTransport(
-  { name, create, serve, symmetrical = true, buffered = 99 }: TransportSuite,
+  { name, create, serve, symmetrical = true, buffered = 99, atOnce = 10_000 }: TransportSuite,
 ): void {
   /** Serves, dials, and closes both in the end. */
   function linked(
@@ -217,7 +219,7 @@ export function testTransport(
     linked("many calls at once", answer, async ({ link }) => {
       const replies = await Promise.all(
         Array.from(
-          { length: 1_000 },
+          { length: atOnce },
           (_, i) =>
             unary(link, bytes(i & 255, i >> 8), { endpoint: i % 3 === 0 ? "Echo.Later" : "Echo.Echo" }),
         ),

@@ -21,6 +21,8 @@ testTransport({
   symmetrical: false,
   // HTTP/1.1 has no credits: a writer waits once the sockets' buffers and the runtime's are full.
   buffered: 3_000,
+  // Nor does one connection carry more than one call.
+  atOnce: 1_000,
   create: ({ limits }) => createHttpTransport({ system, limits }),
   serve,
 });

@@ -8,9 +8,9 @@ import { MuonError } from "../../errors.ts";
 import type { Peer } from "../../host.ts";
 import { Metadata } from "../../metadata.ts";
 import type { CallHead, Incoming } from "../transport.ts";
+import { tooLarge, unrun } from "./failures.ts";
 import { Inbox } from "./inbox.ts";
 import { rejected } from "./later.ts";
-import { tooLarge } from "./outbound.ts";
 import { Outbox } from "./outbox.ts";
 import { ProtocolError } from "./reader.ts";
 import type { Session } from "./session.ts";
@@ -92,6 +92,8 @@ export class InboundCall extends Entry implements Incoming {
     if (body.length <= sender.fragment) {
       sender.reply(this.id, body, trailer);
       this.#finish();
+    } else if (sender.full) {
+      this.fail(sender.overflow());
     } else {
       this.#sending().reply(body, trailer);
       this.#closing();
@@ -154,7 +156,7 @@ export class InboundCall extends Entry implements Incoming {
     }
     const whole = (this.#inbox ??= new Inbox(this.#session, this.id)).gather(body, more);
     if (whole === undefined) return;
-    if (!(whole instanceof Uint8Array)) return this.refuse(notRun(whole));
+    if (!(whole instanceof Uint8Array)) return this.refuse(unrun(whole));
     this.#inbox.close();
     this.#inbox = undefined;
     this.#input = "closed";
@@ -187,7 +189,7 @@ export class InboundCall extends Entry implements Incoming {
     this.#aborted ??= error;
     if (!this.#over && this.#handled === "by its handler") {
       this.#handled = "for nobody";
-      this.#session.abandoned++;
+      this.#session.abandon();
     }
     this.#over = true;
     this.#outbox?.close(error);
@@ -200,6 +202,7 @@ export class InboundCall extends Entry implements Incoming {
   fire(): void {
     const error = new MuonError("deadline_exceeded", `not answered within ${this.head.timeout} ms`, {
       id: "muon.wire",
+      notRun: this.#handled === "not yet",
     });
     this.#session.sender.error(this.id, error, Metadata.EMPTY);
     this.abort(error);
@@ -220,7 +223,7 @@ export class InboundCall extends Entry implements Incoming {
   #settled(): void {
     if (this.#handled !== "for nobody") return;
     this.#handled = "by its handler";
-    this.#session.abandoned--;
+    this.#session.settled();
   }
 
   #refused(metadata: Metadata): boolean {
@@ -256,8 +259,4 @@ export class InboundCall extends Entry implements Incoming {
     if (this.#inbox !== undefined) this.#inbox.close();
     this.#session.leave(this);
   }
-}
-
-function notRun(error: MuonError): MuonError {
-  return new MuonError(error.status, error.detail, { id: error.id, notRun: true });
 }

@@ -5,7 +5,8 @@
  */
 
 import { EMPTY } from "../../bytes.ts";
-import { MuonError } from "../../errors.ts";
+import type { MuonError } from "../../errors.ts";
+import { exhausted } from "./failures.ts";
 import { OVERHEAD, type WireOptions } from "./limits.ts";
 import type { Sender } from "./sender.ts";
 
@@ -232,8 +233,4 @@ export class Inbox implements AsyncIterableIterator<Uint8Array, undefined> {
     this.#held -= released;
     this.#context.holdings.release(released);
   }
-}
-
-function exhausted(detail: string): MuonError {
-  return new MuonError("resource_exhausted", detail, { id: "muon.wire" });
 }

@@ -34,6 +34,18 @@ export interface WireOptions extends Pick<Limits, "maxMessage" | "maxMetadata" |
    */
   readonly held: number;
   /**
+   * Bytes that may wait to be sent: large bodies and streams' items, for the other end's credit or for the socket, and
+   * the inputs of calls that wait. Once so many do, nothing is added: a call to be made, and one that comes, is refused
+   * before it runs; a large answer, or an item, ends its call.
+   *
+   * @default {134_217_728}
+   */
+  readonly unsent: number;
+  /** Calls that may wait while the other end has as many open as it takes (its `maxStreams`). @default {65_536} */
+  readonly queuedCalls: number;
+  /** Connections that others may have open to one listener; who comes then is told to go elsewhere. @default {10_000} */
+  readonly maxLinks: number;
+  /**
    * Frames after which a batch leaves before the turn's end. Fewer let the other end begin earlier, more cost less.
    * Measured over loopback with CBOR on both sides, 64 calls in flight (p50 in ms · CPU of both in µs a call, each the
    * better of two runs): Node 16: 0.09 · 3.1, 24: 0.10 · 3.0, 32: 0.08 · 2.7; Bun 16: 0.09 · 2.9, 24: 0.08 · 2.6,
@@ -62,6 +74,9 @@ export const WIRE: WireOptions = {
   routes: 1_024,
   keys: 1_024,
   held: 67_108_864,
+  unsent: 134_217_728,
+  queuedCalls: 65_536,
+  maxLinks: 10_000,
   batchFrames: 24,
   batchBytes: 32_768,
   highWater: 262_144,

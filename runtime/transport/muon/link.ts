@@ -9,6 +9,7 @@ import type { MessageSocket, Peer } from "../../host.ts";
 import type { System } from "../../platform.ts";
 import { type TimerWheel, WheelTimer } from "../../timer_wheel.ts";
 import type { Accept, CallHandle, CallHead, Exchange, Link, ReplySink } from "../transport.ts";
+import { statusNumber } from "./frames.ts";
 import { Later } from "./later.ts";
 import type { WireOptions } from "./limits.ts";
 import type { Wire } from "./sender.ts";
@@ -86,6 +87,12 @@ export class MuonLink implements Link {
 
   open(head: CallHead, signal?: AbortSignal): Exchange {
     return this.#session.open(head, signal);
+  }
+
+  /** Takes no call at all: the other end is told to go elsewhere, and why. */
+  async turnAway(reason: string): Promise<void> {
+    await this.#session.drain({ status: statusNumber("resource_exhausted"), text: reason });
+    await this[Symbol.asyncDispose]();
   }
 
   async drain(signal?: AbortSignal): Promise<void> {

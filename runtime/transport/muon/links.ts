@@ -94,13 +94,16 @@ export class ServedLinks implements AsyncDisposable {
     return this.#links.size;
   }
 
-  /** Takes a socket that the other end dialled. While this drains, the other end is told to go elsewhere. */
+  /** Takes a socket that the other end dialled. While this drains, or has its fill, the other end is told to go elsewhere. */
   add(socket: MessageSocket, peer: Peer): void {
+    const { maxLinks } = this.#maker.options;
     const link = this.#maker.accepted(socket, { peer, accept: this.#accept });
     this.#links.add(link);
     link.closed.then(() => this.#links.delete(link));
     if (this.#draining) void link.drain().then(() => link[Symbol.asyncDispose]());
-    else this.#onLink?.(link);
+    else if (this.#links.size > maxLinks) {
+      void link.turnAway(`it has ${maxLinks} connections open, as many as it takes (its limit maxLinks)`);
+    } else this.#onLink?.(link);
   }
 
   /** Takes no new call on any link, and closes each when its calls are over. Resolves when none is left, or at the signal. */

@@ -7,6 +7,7 @@
 import { MuonError, type Where } from "../../errors.ts";
 import { Metadata } from "../../metadata.ts";
 import type { CallHandle, CallHead, Exchange, ReplySink } from "../transport.ts";
+import { abortError, late, tooLarge, unrun } from "./failures.ts";
 import { Inbox } from "./inbox.ts";
 import { Later } from "./later.ts";
 import { Outbox } from "./outbox.ts";
@@ -35,6 +36,17 @@ export abstract class Outbound extends Entry {
     return this.session.where(this.head);
   }
 
+  /** That its time was over before it was sent. */
+  get expired(): MuonError {
+    const { greeted, sender } = this.session;
+    const why = greeted
+      ? `the other end takes ${sender.peer.maxStreams} calls at a time (its limit maxStreams)`
+      : "the other end has not said HELLO";
+    return unrun(late(`not sent within ${this.head.timeout} ms: ${why}`), this.where);
+  }
+
+  /** Sends it. A call that waits is not sent at first. */
+  abstract dispatch(head: CallHead, body: Uint8Array | undefined): void;
   /** Whether the callee cannot have run it, as it has not got the whole of its one input. */
   abstract readonly unsent: boolean;
   /** An item came, or a part of one. */
@@ -59,17 +71,14 @@ export abstract class Outbound extends Entry {
   /** Its time is up. */
   fire(): void {
     this.cancel(
-      new MuonError("deadline_exceeded", `no answer within ${this.head.timeout} ms`, {
-        id: "muon.wire",
-        where: this.where,
-      }),
+      this.#sent ? late(`no answer within ${this.head.timeout} ms`).at(this.where) : this.expired,
     );
   }
 
   /** Ends it on both sides. */
   cancel(error: MuonError): void {
     if (this.over) return;
-    this.session.sender.cancel(this.id, error);
+    if (this.#sent) this.session.sender.cancel(this.id, error);
     this.stop(error);
   }
 
@@ -81,6 +90,10 @@ export abstract class Outbound extends Entry {
   /** Ends it on this side, and what came before is not read any more. */
   stop(error: MuonError): void {
     this.onError(error, Metadata.EMPTY);
+  }
+
+  get #sent(): boolean {
+    return this.id <= this.session.sender.lastCall;
   }
 
   protected finish(error: MuonError): void {
@@ -104,9 +117,11 @@ export class UnaryCall extends Outbound implements CallHandle {
     return this.outbox !== undefined && !this.outbox.empty;
   }
 
-  /** Sends what CALL had no room for. */
-  sendRest(body: Uint8Array, sent: number): void {
-    this.outbox = new Outbox(this.session.sender, this.id, this);
+  dispatch(head: CallHead, body: Uint8Array): void {
+    const { sender } = this.session;
+    const sent = sender.call(this.id, head, body);
+    if (sent === body.length) return;
+    this.outbox = new Outbox(sender, this.id, this);
     this.outbox.rest(body, sent);
   }
 
@@ -123,6 +138,8 @@ export class UnaryCall extends Outbound implements CallHandle {
     }
     if (this.headed !== undefined) trailer = this.headed.with(trailer);
     this.over = true;
+    // It may be answered before it had the whole input.
+    if (this.outbox !== undefined) this.outbox.close(new MuonError("canceled", "the call is over"));
     this.session.leave(this);
     this.#sink.reply(body, trailer, undefined, this.session.now);
   }
@@ -187,11 +204,17 @@ export class OpenCall extends Outbound implements Exchange {
     return this.#inbox;
   }
 
-  /** Makes it sendable, and cancels it at the signal. */
+  /** Takes what is to be sent, once it is dispatched, and cancels it at the signal. */
   start(signal: AbortSignal | undefined): void {
     this.outbox = new Outbox(this.session.sender, this.id, this);
+    this.outbox.hold();
     this.#signal = signal;
     signal?.addEventListener("abort", this);
+  }
+
+  dispatch(head: CallHead): void {
+    this.session.sender.call(this.id, head, undefined);
+    this.outbox!.unhold();
   }
 
   /** Takes over from a unary call whose answer is a stream. */
@@ -294,23 +317,4 @@ export class OpenCall extends Outbound implements Exchange {
     this.#signal?.removeEventListener("abort", this);
     this.finish(error);
   }
-}
-
-/** The error of a caller's signal. */
-export function abortError(reason: unknown): MuonError {
-  return MuonError.from(reason, {
-    id: "muon.wire",
-    status: (reason as { name?: unknown } | undefined)?.name === "TimeoutError"
-      ? "deadline_exceeded"
-      : "canceled",
-  });
-}
-
-/** That a message is larger than the other end takes. */
-export function tooLarge(what: "input" | "output", size: number, limit: number): MuonError {
-  return new MuonError(
-    "resource_exhausted",
-    `the ${what} has ${size} bytes, and the other end takes ${limit} (its limit maxMessage)`,
-    { id: "muon.wire" },
-  );
 }

@@ -17,25 +17,36 @@ type Chunk =
   | { readonly kind: "end"; readonly trailer: Metadata }
   | { readonly kind: "error"; readonly error: MuonError; readonly trailer: Metadata };
 
+/** Whose an {@link Outbox} is. */
+export interface OutboxOwner {
+  /** All that was given has been written. */
+  written(): void;
+  /** Ends the call on both sides. */
+  refuse(error: MuonError): void;
+}
+
 /** The sending half of a stream. */
 export class Outbox {
   /** Whether it stands in the sender's queue. The sender's to clear. */
   queued = false;
   readonly #sender: Sender;
   readonly #id: number;
-  /** Called when all that was given has been written. */
-  readonly #written: { written(): void };
+  readonly #owner: OutboxOwner;
   #credit: number;
   #chunks: Chunk[] = [];
   /** How much of the first chunk's body was sent. */
   #at = 0;
   #room: Later<void> | undefined;
   #error: MuonError | undefined;
+  /** Whether nothing may be sent yet. */
+  #held = false;
+  /** What the chunks count in the sender's sum. */
+  #bytes = 0;
 
-  constructor(sender: Sender, id: number, owner: { written(): void }) {
+  constructor(sender: Sender, id: number, owner: OutboxOwner) {
     this.#sender = sender;
     this.#id = id;
-    this.#written = owner;
+    this.#owner = owner;
     this.#credit = sender.peer.window;
   }
 
@@ -47,7 +58,20 @@ export class Outbox {
   /** Whether something waits that may be sent now. */
   get waiting(): boolean {
     const first = this.#chunks[0];
-    return first !== undefined && (this.#credit > 0 || first.kind === "end" || first.kind === "error");
+    return first !== undefined && !this.#held &&
+      (this.#credit > 0 || first.kind === "end" || first.kind === "error");
+  }
+
+  /** Lets everything wait: the call itself was not sent. */
+  hold(): void {
+    this.#held = true;
+  }
+
+  /** The call was sent, and so may the rest be. */
+  unhold(): void {
+    this.#held = false;
+    this.#credit = this.#sender.peer.window;
+    this.#ready();
   }
 
   /** Sends an item, as {@link Exchange.send} has it. */
@@ -55,8 +79,13 @@ export class Outbox {
     if (this.#error !== undefined) return rejected(this.#error);
     const sender = this.#sender;
     if (
-      this.#chunks.length > 0 || this.#credit <= 0 || sender.congested || body.length > sender.fragment
+      this.#chunks.length > 0 || this.#credit <= 0 || sender.congested || body.length > sender.fragment ||
+      this.#held
     ) {
+      if (sender.full) {
+        this.#owner.refuse(sender.overflow());
+        return rejected(this.#error);
+      }
       this.#push({ kind: "data", body: body.slice() });
     } else {
       sender.data(this.#id, body, false);
@@ -98,6 +127,8 @@ export class Outbox {
   close(error: MuonError): void {
     this.#error ??= error;
     this.#chunks = [];
+    this.#sender.release(this.#bytes);
+    this.#bytes = 0;
     this.#room?.reject(this.#error);
     this.#room = undefined;
   }
@@ -110,10 +141,10 @@ export class Outbox {
     let written = 0;
     if (chunk.kind === "end") {
       sender.end(this.#id, chunk.trailer);
-      this.#chunks.shift();
+      this.#shift(0);
     } else if (chunk.kind === "error") {
       sender.error(this.#id, chunk.error, chunk.trailer);
-      this.#chunks.shift();
+      this.#shift(0);
     } else {
       const { body } = chunk;
       const from = this.#at;
@@ -122,14 +153,14 @@ export class Outbox {
       const more = from + written < body.length;
       this.#credit -= written + OVERHEAD;
       this.#at = more ? from + written : 0;
-      if (!more) this.#chunks.shift();
+      if (!more) this.#shift(body.length);
       if (chunk.kind === "data") sender.data(this.#id, part, more);
       else if (more) sender.replyPart(this.#id, part);
       else sender.reply(this.#id, part, chunk.trailer);
     }
     if (this.#chunks.length === 0) {
       this.#open();
-      this.#written.written();
+      this.#owner.written();
     }
     return written;
   }
@@ -137,7 +168,16 @@ export class Outbox {
   #push(chunk: Chunk): void {
     if (this.#error !== undefined) return;
     this.#chunks.push(chunk);
+    const bytes = OVERHEAD + ("body" in chunk ? chunk.body.length : 0);
+    this.#bytes += bytes;
+    this.#sender.hold(bytes);
     this.#ready();
+  }
+
+  #shift(length: number): void {
+    this.#chunks.shift();
+    this.#bytes -= length + OVERHEAD;
+    this.#sender.release(length + OVERHEAD);
   }
 
   #ready(): void {

@@ -7,6 +7,7 @@
 import type { MuonError } from "../../errors.ts";
 import type { Metadata } from "../../metadata.ts";
 import type { CallHead } from "../transport.ts";
+import { tooMuchUnsent } from "./failures.ts";
 import {
   CALL,
   CANCEL,
@@ -63,6 +64,8 @@ export class Sender {
   congested = false;
   /** Largest body that goes into one frame. */
   fragment: number = FLOOR;
+  /** Bytes that wait for credit, for the socket, or for a call that was not sent yet. */
+  unsent = 0;
   /** Id of the last call that was written. */
   lastCall = 0;
   /** Id of the last call that the socket was given. */
@@ -81,10 +84,10 @@ export class Sender {
   constructor(wire: Wire, options: WireOptions) {
     this.#wire = wire;
     this.#options = options;
-    const { maxMessage, maxStreams } = options;
     this.peer = {
-      maxMessage,
-      maxStreams,
+      maxMessage: options.maxMessage,
+      // The least that it may say: of those that were sent beyond what it takes, none would be run.
+      maxStreams: 1,
       maxMetadata: FLOOR,
       fragment: FLOOR,
       window: FLOOR,
@@ -99,6 +102,26 @@ export class Sender {
   /** Whether something waits to be sent. */
   get idle(): boolean {
     return this.#writer.size === 0 && this.#turn === this.#ready.length;
+  }
+
+  /** Whether so much waits that nothing more may. */
+  get full(): boolean {
+    return this.unsent >= this.#options.unsent;
+  }
+
+  /** Why nothing more may wait. */
+  overflow(): MuonError {
+    return tooMuchUnsent(this.unsent, this.#options.unsent);
+  }
+
+  /** So many bytes more wait. */
+  hold(bytes: number): void {
+    this.unsent += bytes;
+  }
+
+  /** So many bytes wait no more. */
+  release(bytes: number): void {
+    this.unsent -= bytes;
   }
 
   /** Takes the other end's HELLO. */

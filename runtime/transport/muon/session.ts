@@ -8,18 +8,21 @@ import { MuonError, type Where } from "../../errors.ts";
 import type { Peer } from "../../host.ts";
 import { Metadata } from "../../metadata.ts";
 import type { Clock } from "../../clock.ts";
-import { type TimerWheel, WheelTimer } from "../../timer_wheel.ts";
+import type { TimerWheel } from "../../timer_wheel.ts";
 import type { Accept, CallHandle, CallHead, Exchange, ReplySink } from "../transport.ts";
+import { tooLarge, tooMany, unavailable, unrun } from "./failures.ts";
 import * as frames from "./frames.ts";
 import { InboundCall } from "./inbound.ts";
+import { Incoming } from "./incoming.ts";
 import { Holdings, type InboxContext } from "./inbox.ts";
 import { KeysIn, RoutesIn, tooMuchMetadata } from "./intern.ts";
+import { Keepalive } from "./keepalive.ts";
 import { Later } from "./later.ts";
-import { MAX_NAME, SLACK, type WireOptions } from "./limits.ts";
-import { abortError, OpenCall, type Outbound, tooLarge, UnaryCall } from "./outbound.ts";
+import { SLACK, type WireOptions } from "./limits.ts";
+import type { Outbound } from "./outbound.ts";
+import { Outgoing } from "./outgoing.ts";
 import { ProtocolError, Reader } from "./reader.ts";
 import { Sender, type Wire } from "./sender.ts";
-import { StreamTable } from "./stream_table.ts";
 
 /** WebSocket's close code: done. */
 const NORMAL = 1000;
@@ -29,8 +32,6 @@ const AWAY = 1001;
 const BROKEN = 1002;
 /** Longest reason of a close, in bytes, less what a cut character may take. */
 const MAX_CLOSE = 120;
-/** Longest name whose UTF-8 surely fits. */
-const LONG_NAME = Math.floor(MAX_NAME / 3);
 const INTERNAL = frames.statusNumber("internal");
 
 /** What a {@link Session} is made of. */
@@ -69,27 +70,19 @@ export class Session implements InboxContext {
   readonly holdings: Holdings;
   /** Resolves when the connection is over: with why, if nobody asked for it. */
   readonly closed = new Later<MuonError | undefined>();
-  /** Smoothed round trip of PING, in ms; `undefined` before the first. */
-  rtt: number | undefined;
+  /** Whether the other end's HELLO came. */
+  greeted = false;
   readonly #wire: Wire;
   readonly #clock: Clock;
-  readonly #accept: Accept;
   readonly #keepalive: Keepalive;
   readonly #maxFrame: number;
   readonly #routes: RoutesIn;
   readonly #keys: KeysIn;
-  readonly #calls = new StreamTable<Outbound>();
-  readonly #served = new StreamTable<InboundCall>();
-  /**
-   * Calls that their caller gave up and whose handlers still run. They count against `maxStreams`: a peer that calls and
-   * cancels in a loop (CVE-2023-44487, "rapid reset") would start any number of handlers otherwise.
-   */
-  abandoned = 0;
+  readonly #calls: Outgoing;
+  readonly #served: Incoming;
   readonly #drained = new Later<void>();
-  #nextId: number;
   /** Id of the last CALL that came. */
   #lastIn = 0;
-  #greeted = false;
   /** Whether the other end takes no more calls. */
   #refused = false;
   /** Whether this end takes no more calls. */
@@ -97,13 +90,6 @@ export class Session implements InboxContext {
   #over: MuonError | undefined;
   /** When the last message came, in ms on the steady clock. */
   now = 0;
-  /** Whether anything came since the last look. */
-  #heard = false;
-  /** Looks in a row since which nothing came. */
-  #silent = 0;
-  #pings = 0;
-  /** When the last PING was sent. */
-  #pinged = 0;
   /** Text of the other end's GOAWAY, and whether it stops in good order. */
   #farewell: { readonly text: string; readonly orderly: boolean } | undefined;
 
@@ -116,19 +102,39 @@ export class Session implements InboxContext {
     this.sender = new Sender(wire, options);
     this.#wire = wire;
     this.#clock = from.clock;
-    this.#accept = from.accept;
+    this.#served = new Incoming(from.accept, options.maxStreams);
     this.#routes = new RoutesIn(options.routes);
     this.#keys = new KeysIn(options.keys);
     this.#maxFrame = options.fragment + options.maxMetadata + SLACK;
-    this.#nextId = from.dialler ? 1 : 2;
-    this.#keepalive = new Keepalive(this);
-    this.wheel.set(this.#keepalive, from.clock.now() + options.patience);
+    this.#calls = new Outgoing(this, { clock: from.clock, first: from.dialler ? 1 : 2 });
+    this.#keepalive = new Keepalive({
+      clock: from.clock,
+      wheel: from.wheel,
+      options,
+      sender: this.sender,
+      dead: (detail) => this.#dead(detail),
+    });
     this.sender.hello({ ...options, agent: from.agent, node: from.node, features: [] });
   }
 
   /** Calls that this end made and that are not over. */
   get inflight(): number {
     return this.#calls.size;
+  }
+
+  /** Those of them that wait, as the other end has as many open as it takes. */
+  get waiting(): number {
+    return this.#calls.waiting;
+  }
+
+  /** Smoothed round trip of PING, in ms; `undefined` before the first. */
+  get rtt(): number | undefined {
+    return this.#keepalive.rtt;
+  }
+
+  /** Calls that were given up and whose handlers still run. */
+  get abandoned(): number {
+    return this.#served.abandoned;
   }
 
   /** Calls of the other end that are not over. */
@@ -151,35 +157,22 @@ export class Session implements InboxContext {
     return this.sender.peer.agent;
   }
 
+  /** Why no call may be made, if none may. */
+  get refusing(): MuonError | undefined {
+    if (this.accepting) return undefined;
+    if (this.#over !== undefined) return this.#over;
+    const end = this.#leaving ? "this" : "the other";
+    return unavailable(`the connection to ${this.peer.address} takes no more calls: ${end} end stops`);
+  }
+
   /** Makes a call with one input. */
   unary(head: CallHead, body: Uint8Array, sink: ReplySink): CallHandle {
-    const refusal = this.#refusal(head, body.length);
-    if (refusal !== undefined) return new RefusedCall(sink, refusal);
-    const id = this.#takeId();
-    const call = new UnaryCall(this, id, { head, sink });
-    this.#calls.add(call);
-    const written = this.sender.call(id, head, body);
-    if (written < body.length) call.sendRest(body, written);
-    if (head.timeout > 0) this.wheel.set(call, sink.deadline ?? this.#clock.now() + head.timeout);
-    return call;
+    return this.#calls.unary(head, body, sink);
   }
 
   /** Makes a call with a stream of inputs. */
   open(head: CallHead, signal?: AbortSignal): Exchange {
-    const refusal = signal?.aborted
-      ? unrun(abortError(signal.reason), this.where(head))
-      : this.#refusal(head, 0);
-    const call = new OpenCall(this, refusal === undefined ? this.#takeId() : 0, head);
-    if (refusal !== undefined) {
-      call.start(undefined);
-      call.stop(refusal);
-      return call;
-    }
-    this.#calls.add(call);
-    this.sender.call(call.id, head, undefined);
-    call.start(signal);
-    if (head.timeout > 0) this.wheel.set(call, this.#clock.now() + head.timeout);
-    return call;
+    return this.#calls.open(head, signal);
   }
 
   /** Takes a message. */
@@ -191,7 +184,7 @@ export class Session implements InboxContext {
       return this.#dead(`the other end sends and does not read: more than ${held} bytes wait for it`);
     }
     this.now = this.#clock.now();
-    this.#heard = true;
+    this.#keepalive.heard = true;
     const reader = new Reader(message);
     let fault: { readonly thrown: unknown } | undefined;
     while (reader.at < message.length && this.#over === undefined) {
@@ -244,23 +237,33 @@ export class Session implements InboxContext {
     this.#wire.close(this.#leaving ? AWAY : NORMAL, "");
   }
 
-  /** Takes no more calls, on either side. The promise resolves when all are over. */
-  drain(): Promise<void> {
+  /**
+   * Takes no more calls, on either side; those that wait to be sent never are. The promise resolves when all are over.
+   *
+   * @param why Why, for the other end: a status' number, or 0 if this end stops in good order, and a text.
+   */
+  drain(why = { status: 0, text: "stops" }): Promise<void> {
     if (!this.#leaving && this.#over === undefined) {
-      this.sender.goaway(this.#lastIn, 0, "stops");
+      this.sender.goaway(this.#lastIn, why.status, why.text);
       this.#leaving = true;
+      this.#calls.refuse(this.refusing!, Infinity);
     }
     return this.#drained.promise;
   }
 
   /** Hands over a call whose input is whole, or a stream. */
   accept(call: InboundCall): void {
-    call.handed();
-    try {
-      this.#accept(call);
-    } catch (thrown) {
-      call.fail(MuonError.from(thrown));
-    }
+    this.#served.hand(call);
+  }
+
+  /** A call was given up, and its handler runs on. */
+  abandon(): void {
+    this.#served.abandoned++;
+  }
+
+  /** Such a handler is done. */
+  settled(): void {
+    this.#served.settled();
   }
 
   /** A call is over. */
@@ -273,8 +276,7 @@ export class Session implements InboxContext {
   /** Another object takes a call over; its deadline was met. */
   replace(call: Outbound, by: Outbound): void {
     this.wheel.cancel(call);
-    this.#calls.remove(call);
-    this.#calls.add(by);
+    this.#calls.replace(call, by);
   }
 
   /** What errors say of a call. */
@@ -285,62 +287,6 @@ export class Session implements InboxContext {
       ...(this.sender.peer.node === "" ? {} : { node: this.sender.peer.node }),
       address: this.peer.address,
     };
-  }
-
-  /** Sends a PING, or closes a connection on which nothing comes. To be called when the keepalive's time has come. */
-  keep(): void {
-    const { ping, patience } = this.options;
-    if (!this.#greeted) return this.#dead(`no HELLO came within ${patience} ms`);
-    this.#silent = this.#heard ? 0 : this.#silent + 1;
-    if (this.#silent >= 2) {
-      return this.#dead(`nothing came for ${this.#silent * ping} ms, not even for a PING`);
-    }
-    this.#heard = false;
-    this.#ping();
-    this.wheel.set(this.#keepalive, this.#clock.now() + ping);
-  }
-
-  #ping(): void {
-    const payload = new Uint8Array(8);
-    new DataView(payload.buffer).setUint32(4, ++this.#pings);
-    this.#pinged = this.#clock.now();
-    this.sender.ping(payload, false);
-  }
-
-  #takeId(): number {
-    const id = this.#nextId;
-    this.#nextId += 2;
-    return id;
-  }
-
-  /** Why a call cannot be made; nothing of it was sent. */
-  #refusal(head: CallHead, size: number): MuonError | undefined {
-    const { peer } = this.sender;
-    if (!this.accepting) {
-      const end = this.#leaving ? "this" : "the other";
-      const why = `the connection to ${this.peer.address} takes no more calls: ${end} end stops`;
-      return unrun(this.#over ?? unavailable(why), this.where(head));
-    }
-    if (size > peer.maxMessage) {
-      return unrun(tooLarge("input", size, peer.maxMessage), this.where(head));
-    }
-    if (this.#calls.size >= peer.maxStreams) {
-      return unrun(tooMany(peer.maxStreams), this.where(head));
-    }
-    if (!(head.timeout >= 0)) {
-      const error = new MuonError("deadline_exceeded", "the deadline passed before the call was sent", {
-        id: "muon.wire",
-      });
-      return unrun(error, this.where(head));
-    }
-    for (const name of [head.service, head.endpoint, head.contentType]) {
-      if (name.length <= LONG_NAME) continue;
-      const detail = `a name has ${name.length} characters, more than ${LONG_NAME}: ${name.slice(0, 32)}…`;
-      return unrun(new MuonError("invalid_argument", detail, { id: "muon.wire" }), this.where(head));
-    }
-    const refusal = this.sender.refusal(head.metadata);
-    if (refusal !== undefined) return unrun(refusal, this.where(head));
-    return undefined;
   }
 
   #frame(reader: Reader, size: number): void {
@@ -356,7 +302,7 @@ export class Session implements InboxContext {
     reader.end = at + 4 + length;
     const id = reader.varint();
     const type = kind & 15;
-    if (!this.#greeted && type !== frames.HELLO) throw new ProtocolError("the first frame is no HELLO");
+    if (!this.greeted && type !== frames.HELLO) throw new ProtocolError("the first frame is no HELLO");
     switch (type) {
       case frames.CALL:
         return this.#onCall(id, kind, reader);
@@ -373,7 +319,7 @@ export class Session implements InboxContext {
       }
       case frames.HEADER: {
         const metadata = this.#metadata(reader);
-        const call = this.#own(id);
+        const call = this.#calls.get(id);
         return metadata instanceof MuonError ? call?.refuse(metadata) : call?.onHeader(metadata);
       }
       case frames.ERROR:
@@ -387,26 +333,24 @@ export class Session implements InboxContext {
         if (!this.sender.congested) this.sender.ping(payload(reader), true);
         return;
       case frames.PONG:
-        return this.#onPong(reader);
+        return this.#keepalive.pong(payload(reader), this.now);
       case frames.GOAWAY:
         return this.#onGoaway(reader);
     }
   }
 
   #onHello(id: number, reader: Reader): void {
-    if (this.#greeted) throw new ProtocolError("a second HELLO came");
+    if (this.greeted) throw new ProtocolError("a second HELLO came");
     if (id !== 0) throw new ProtocolError(`HELLO came on stream ${id}`);
     const before = this.sender.peer.window;
     this.sender.greet(frames.readHello(reader));
-    this.#greeted = true;
-    const more = this.sender.peer.window - before;
-    for (const call of this.#calls.values()) call.onCredit(more);
-    this.#ping();
-    this.wheel.set(this.#keepalive, this.now + this.options.ping);
+    this.greeted = true;
+    this.#calls.greet(this.sender.peer.window - before);
+    this.#keepalive.greet();
   }
 
   #onCall(id: number, kind: number, reader: Reader): void {
-    if (id === 0 || this.#isOwn(id) || id <= this.#lastIn) {
+    if (id === 0 || this.#calls.owns(id) || id <= this.#lastIn) {
       throw new ProtocolError(`call ${id} came behind call ${this.#lastIn}, or has this end's parity`);
     }
     this.#lastIn = id;
@@ -418,7 +362,8 @@ export class Session implements InboxContext {
     const body = (kind & frames.STREAM) === 0 ? reader.rest() : undefined;
     const { maxStreams, maxMessage } = this.options;
     if (metadata instanceof MuonError) return this.#reject(id, metadata);
-    if (this.#served.size + this.abandoned >= maxStreams) return this.#reject(id, tooMany(maxStreams));
+    if (this.#served.full) return this.#reject(id, tooMany(maxStreams));
+    if (this.sender.full) return this.#reject(id, this.sender.overflow());
     if (body !== undefined && body.length > maxMessage) {
       return this.#reject(id, tooLarge("input", body.length, maxMessage));
     }
@@ -444,14 +389,14 @@ export class Session implements InboxContext {
 
   #onReply(id: number, kind: number, reader: Reader): void {
     const trailer = (kind & frames.TRAILER) === 0 ? Metadata.EMPTY : this.#metadata(reader);
-    const call = this.#own(id);
+    const call = this.#calls.get(id);
     if (call === undefined) return;
     if (trailer instanceof MuonError) call.refuse(trailer);
     else call.onReply(reader.rest(), (kind & frames.MORE) !== 0, trailer);
   }
 
   #onError(id: number, kind: number, reader: Reader): void {
-    const call = this.#own(id);
+    const call = this.#calls.get(id);
     const where = call === undefined ? {} : call.where;
     const error = frames.readError(reader, (kind & frames.NOT_RUN) !== 0, where);
     const trailer = this.#metadata(reader);
@@ -459,19 +404,11 @@ export class Session implements InboxContext {
   }
 
   #onCancel(id: number, reader: Reader): void {
-    if (this.#isOwn(id)) throw new ProtocolError(`CANCEL came on call ${id}, which this end made`);
+    if (this.#calls.owns(id)) throw new ProtocolError(`CANCEL came on call ${id}, which this end made`);
     const call = this.#stream(id) as InboundCall | undefined;
     const status = frames.statusAt(reader.byte());
     const reason = reader.text(Infinity, "a reason");
     call?.abort(new MuonError(status, reason, { id: "muon.wire" }));
-  }
-
-  #onPong(reader: Reader): void {
-    const bytes = payload(reader);
-    if (new DataView(bytes.buffer, bytes.byteOffset).getUint32(4) !== this.#pings) return;
-    const sample = Math.max(0, this.now - this.#pinged);
-    // Smoothed as TCP's: RFC 6298 §2.
-    this.rtt = this.rtt === undefined ? sample : this.rtt + (sample - this.rtt) / 8;
   }
 
   #onGoaway(reader: Reader): void {
@@ -481,9 +418,7 @@ export class Session implements InboxContext {
     this.#refused = true;
     this.#farewell = { text, orderly: status === 0 };
     const error = unavailable(`the other end, ${this.peer.address}, takes no more calls: ${text}`);
-    for (const call of this.#calls.values()) {
-      if (call.id > last) call.stop(unrun(error, call.where));
-    }
+    this.#calls.refuse(error, last);
   }
 
   /** Metadata, or why it is not taken. */
@@ -498,21 +433,9 @@ export class Session implements InboxContext {
     this.sender.error(id, unrun(error), Metadata.EMPTY);
   }
 
-  #isOwn(id: number): boolean {
-    return (id & 1) === (this.#nextId & 1);
-  }
-
-  /** The call of this end that an answer belongs to; `undefined` if it is over. */
-  #own(id: number): Outbound | undefined {
-    if (!this.#isOwn(id) || id >= this.#nextId) {
-      throw new ProtocolError(`an answer came to call ${id}, never made`);
-    }
-    return this.#calls.get(id);
-  }
-
   /** The stream of an id; `undefined` if it is over. */
   #stream(id: number): Outbound | InboundCall | undefined {
-    if (this.#isOwn(id) && id !== 0) return this.#own(id);
+    if (this.#calls.owns(id) && id !== 0) return this.#calls.get(id);
     if (id === 0 || id > this.#lastIn) throw new ProtocolError(`a frame came on stream ${id}, never opened`);
     return this.#served.get(id);
   }
@@ -534,12 +457,9 @@ export class Session implements InboxContext {
   #end(error: MuonError, asked: boolean): void {
     if (this.#over !== undefined) return;
     this.#over = error;
-    this.wheel.cancel(this.#keepalive);
-    for (const call of this.#calls.values()) {
-      const never = call.id > this.sender.sentCall || call.unsent;
-      call.stop(never ? unrun(error, call.where) : error.at(call.where));
-    }
-    for (const call of this.#served.values()) call.abort(error);
+    this.#keepalive.stop();
+    this.#calls.end(error);
+    this.#served.end(error);
     this.#drained.resolve();
     this.closed.resolve(asked ? undefined : error);
   }
@@ -550,61 +470,8 @@ export class Session implements InboxContext {
   }
 }
 
-class Keepalive extends WheelTimer {
-  readonly #session: Session;
-
-  constructor(session: Session) {
-    super();
-    this.#session = session;
-  }
-
-  fire(): void {
-    this.#session.keep();
-  }
-}
-
-/** A call that was not sent: its sink hears so, but not before `unary` has returned. */
-class RefusedCall implements CallHandle {
-  readonly #sink: ReplySink;
-  #over = false;
-
-  constructor(sink: ReplySink, error: MuonError) {
-    this.#sink = sink;
-    Promise.resolve().then(() => this.cancel(error));
-  }
-
-  cancel(error: MuonError): void {
-    if (this.#over) return;
-    this.#over = true;
-    this.#sink.fail(error);
-  }
-}
-
 function payload(reader: Reader): Uint8Array {
   const bytes = reader.rest();
   if (bytes.length !== 8) throw new ProtocolError(`PING or PONG has ${bytes.length} bytes instead of 8`);
   return bytes;
-}
-
-function unavailable(detail: string): MuonError {
-  return new MuonError("unavailable", detail, { id: "muon.wire" });
-}
-
-function tooMany(limit: number): MuonError {
-  return new MuonError(
-    "resource_exhausted",
-    `${limit} calls are open on the connection already (limit maxStreams)`,
-    {
-      id: "muon.wire",
-    },
-  );
-}
-
-/** The same error of a call that is known not to have run. */
-function unrun(error: MuonError, where?: Where): MuonError {
-  return new MuonError(error.status, error.detail, {
-    id: error.id,
-    notRun: true,
-    ...(where === undefined ? {} : { where }),
-  });
 }

@@ -7,6 +7,7 @@ import type { Incoming } from "../transport.ts";
 import * as frames from "./frames.ts";
 import type { InboundCall } from "./inbound.ts";
 import { wireOptions } from "./limits.ts";
+import { Explainer } from "./explain.ts";
 import { hex, type TestCall, type TestEnd, TestPair } from "./testing.ts";
 import { Writer } from "./writer.ts";
 
@@ -78,11 +79,13 @@ describe("calls", () => {
     assert.equal(pair.dialler.session.inflight + pair.listener.session.serving, 0);
   });
 
-  test("calls that were made before the other's HELLO came are taken", async () => {
+  test("calls that were made before the other's HELLO came are taken, the first of them at once", async () => {
     const pair = new TestPair();
     const calls: TestCall[] = [];
     for (let i = 0; i < 100; i++) calls.push(pair.dialler.call(new Uint8Array([i])));
     for (const message of pair.dialler.take()) pair.listener.session.receive(message);
+    assert.equal(pair.listener.calls.length, 1);
+    await pair.settle();
     assert.equal(pair.listener.calls.length, 100);
     for (const call of pair.listener.calls) call.reply(call.body!);
     await pair.settle();
@@ -496,18 +499,16 @@ describe("limits", () => {
   });
 
   test("more calls than are allowed are answered, and did not run", async () => {
-    const pair = new TestPair({ listener: { maxStreams: 2 } });
-    const early = [0, 1, 2].map(() => pair.dialler.call());
-    await pair.settle();
-    assert.deepEqual(early.map((call) => call.error?.notRun), [undefined, undefined, true]);
-    assert.match(early[2]!.error!.detail, /2 calls are open on the connection already \(limit maxStreams\)/);
-    const late = pair.dialler.call();
-    await pair.settle();
-    assert.equal(late.error!.status, "resource_exhausted");
-    assert.equal(pair.listener.calls.length, 2);
+    const { end } = await greeted({ maxStreams: 2 });
+    for (const id of [1, 3, 5]) end.session.receive(frame(frames.CALL, id, HEAD));
+    assert.equal(end.calls.length, 2);
+    assert.deepEqual(end.take().flatMap((message) => new Explainer().explain(message)), [
+      'ERROR 5 NOT_RUN resource_exhausted 429 id="muon.wire" ' +
+      'detail="2 calls are open on the connection already (limit maxStreams)"',
+    ]);
   });
 
-  test("a canceled call counts while its handler runs", async () => {
+  test("a canceled call counts while its handler runs: others wait until it is done", async () => {
     const pair = new TestPair({ listener: { maxStreams: 2 } });
     await pair.settle();
     for (let i = 0; i < 2; i++) {
@@ -516,21 +517,39 @@ describe("limits", () => {
       call.handle.cancel(new MuonError("canceled", "enough"));
       await pair.settle();
     }
-    const refused = pair.dialler.call();
+    const calls = [1, 2].map((i) => pair.dialler.call(new Uint8Array([i])));
     await pair.settle();
-    assert.equal(refused.error!.status, "resource_exhausted");
-    assert.equal(refused.error!.notRun, true);
-    assert.equal(pair.listener.calls.length, 2);
-    pair.listener.calls[0]!.reply(hex("01"));
-    pair.listener.calls[0]!.reply(hex("01"));
-    const taken = pair.dialler.call();
+    const { calls: came, session } = pair.listener;
+    assert.deepEqual([came.length, session.serving, session.abandoned], [2, 2, 2]);
+    came[0]!.reply(hex("01"));
+    came[0]!.reply(hex("01"));
+    assert.deepEqual([came.length, session.abandoned], [3, 1], "one is done, whatever it says twice");
+    assert.deepEqual(came[2]!.body, hex("01"));
+    came[2]!.reply(hex("02"));
+    assert.deepEqual(came[3]!.body, hex("02"));
+    came[3]!.reply(hex("03"));
     await pair.settle();
-    assert.equal(pair.listener.calls.length, 3);
-    pair.listener.calls[2]!.reply(hex("02"));
-    await pair.settle();
-    assert.equal(taken.error, undefined);
-    pair.listener.calls[1]!.fail(new MuonError("canceled", "gone"));
-    assert.equal(pair.listener.session.abandoned, 0);
+    assert.deepEqual(calls.map(({ body }) => body), [hex("02"), hex("03")]);
+    came[1]!.fail(new MuonError("canceled", "gone"));
+    assert.equal(session.abandoned, 0);
+  });
+
+  test("one whose end comes while it waits for a canceled one's handler did not run", async () => {
+    const { pair, end } = await greeted({ maxStreams: 1 });
+    end.session.receive(frame(frames.CALL, 1, HEAD));
+    end.session.receive(frame(frames.CANCEL, 1, "0100"));
+    end.session.receive(frame(frames.CALL, 3, "00 0161 0162 0163 64 00"));
+    await pair.clock.advance(100);
+    assert.deepEqual(end.take().flatMap((message) => new Explainer().explain(message)), [
+      'ERROR 3 NOT_RUN deadline_exceeded 408 id="muon.wire" detail="not answered within 100 ms"',
+    ]);
+    end.session.receive(frame(frames.CALL, 5, HEAD));
+    end.session.receive(frame(frames.CANCEL, 5, "0100"));
+    assert.deepEqual([end.calls.length, end.session.serving, end.session.abandoned], [1, 0, 1]);
+    end.session.receive(frame(frames.CALL, 7, HEAD));
+    end.session.lost(1006, "");
+    end.calls[0]!.fail(new MuonError("canceled", "gone"));
+    assert.deepEqual([end.calls.length, end.session.serving, end.session.abandoned], [1, 0, 0]);
   });
 
   test("too much metadata is refused on the side that knows", async () => {

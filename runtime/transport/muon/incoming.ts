@@ -1,0 +1,95 @@
+/**
+ * The calls that the other end makes over a connection: which are open, which run, and which wait to.
+ *
+ * @module
+ */
+
+import { MuonError } from "../../errors.ts";
+import type { Accept } from "../transport.ts";
+import type { InboundCall } from "./inbound.ts";
+import { StreamTable } from "./stream_table.ts";
+
+/**
+ * The calls of the other end. As many handlers run as calls may be open, and those whose call was given up count: a
+ * peer that calls and cancels in a loop (CVE-2023-44487, "rapid reset") would start any number otherwise. A call that
+ * comes before they are done waits for them, as in Go's HTTP/2 server since then.
+ */
+export class Incoming {
+  /** Calls that were given up and whose handlers still run. */
+  abandoned = 0;
+  readonly #accept: Accept;
+  readonly #limit: number;
+  readonly #calls = new StreamTable<InboundCall>();
+  /** Those that wait, in their order. */
+  readonly #waiting = new Set<InboundCall>();
+  #over = false;
+
+  /** @param limit How many handlers may run. */
+  constructor(accept: Accept, limit: number) {
+    this.#accept = accept;
+    this.#limit = limit;
+  }
+
+  /** Calls that are not over. */
+  get size(): number {
+    return this.#calls.size;
+  }
+
+  /** Whether the other end has as many open as it may. */
+  get full(): boolean {
+    return this.#calls.size >= this.#limit;
+  }
+
+  /** The call of an id; `undefined` if it is over. */
+  get(id: number): InboundCall | undefined {
+    return this.#calls.get(id);
+  }
+
+  /** Adds a call. */
+  add(call: InboundCall): void {
+    this.#calls.add(call);
+  }
+
+  /** Hands over a call whose input is whole, or a stream: now, or when a handler is done. */
+  hand(call: InboundCall): void {
+    if (this.#calls.size - this.#waiting.size + this.abandoned > this.#limit) this.#waiting.add(call);
+    else this.#run(call);
+  }
+
+  /** A call is over. */
+  remove(call: InboundCall): void {
+    this.#calls.remove(call);
+    if (this.#waiting.size === 0) return;
+    this.#waiting.delete(call);
+    this.#advance();
+  }
+
+  /** A handler whose call was given up is done. */
+  settled(): void {
+    this.abandoned--;
+    this.#advance();
+  }
+
+  /** The connection is over. */
+  end(error: MuonError): void {
+    this.#over = true;
+    for (const call of this.#calls.values()) call.abort(error);
+  }
+
+  #advance(): void {
+    for (const call of this.#waiting) {
+      if (this.#over || this.#calls.size - this.#waiting.size + this.abandoned >= this.#limit) return;
+      this.#waiting.delete(call);
+      this.#run(call);
+    }
+  }
+
+  #run(call: InboundCall): void {
+    call.handed();
+    try {
+      this.#accept(call);
+    } catch (thrown) {
+      call.fail(MuonError.from(thrown));
+    }
+  }
+}
