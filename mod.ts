@@ -181,6 +181,8 @@ export type { Decision } from "./runtime/selector/selector.ts";
 export type {
   Broker,
   BrokerAbilities,
+  DeadLetter,
+  DeadLetters,
   Delivery,
   Message,
   SubscribeOptions,

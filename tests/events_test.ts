@@ -51,6 +51,51 @@ for (const broker of ["memory", "http"] as const) {
   });
 }
 
+for (const broker of ["memory", "http"] as const) {
+  test(`what a service gave up can be looked at, removed and delivered again, over ${broker}`, async () => {
+    let broken = true;
+    const again = Promise.withResolvers<string>();
+    const given = Promise.withResolvers<void>();
+    let left: string[] = [];
+    const log = {
+      ...SILENT,
+      error: (line: string) => void (line === "event given up" && given.resolve()),
+      with: () => log,
+    };
+    const service = createService({
+      name: "events.ledger",
+      registry: "memory",
+      broker,
+      log,
+      afterStop: ({ deadLetters }) => void (left = [...deadLetters].map(({ reason }) => reason)),
+    }).subscribe(placed, ({ id }) => {
+      if (broken) return { deadLetter: "no such account" };
+      again.resolve(id);
+    }, { queue: "ledger" });
+    assert.throws(() => service.deadLetters, { status: "failed_precondition" });
+    await service.start();
+    await service.publish(placed, { id: "7" });
+    await given.promise;
+    const [letter] = service.deadLetters;
+    assert.deepEqual([letter!.topic, letter!.queue, letter!.attempts, letter!.reason], [
+      "events.placed",
+      "ledger",
+      1,
+      "no such account",
+    ]);
+    assert.deepEqual(JSON.parse(new TextDecoder().decode(letter!.message.body)), { id: "7" });
+    broken = false;
+    await service.deadLetters.redrive(letter!);
+    assert.equal(await again.promise, "7");
+    assert.deepEqual([...service.deadLetters], []);
+
+    broken = true;
+    await service.publish(placed, { id: "8" });
+    await service.stop();
+    assert.deepEqual(left, ["no such account"]);
+  });
+}
+
 test("a broker of one's own need know nothing of what is required", async () => {
   let accepted = 0;
   const broker: Broker = {
@@ -61,6 +106,12 @@ test("a broker of one's own need know nothing of what is required", async () => 
     [Symbol.asyncDispose]: () => Promise.resolve(),
   };
   await using mesh = await connect({ registry: "memory", broker, log: SILENT });
+  await using service = createService({ name: "events.own", registry: "memory", broker, log: SILENT });
+  await service.start();
+  assert.throws(() => service.deadLetters, {
+    status: "unimplemented",
+    detail: /"own" keeps no dead letters/,
+  });
   await assert.rejects(mesh.publish(placed, { id: "1" }, { required: true }), nobody);
   accepted = 2;
   assert.equal((await mesh.publish(placed, { id: "1" }, { required: true })).accepted, 2);

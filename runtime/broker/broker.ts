@@ -72,12 +72,48 @@ export interface BrokerAbilities {
   readonly wildcard: boolean;
 }
 
+/** A message that was given up, and why. */
+export interface DeadLetter {
+  /** Topic it was published to. */
+  readonly topic: string;
+  /** Queue of the subscription; `undefined` for one that gets every message. */
+  readonly queue: string | undefined;
+  /** The message. */
+  readonly message: Message;
+  /** How often it was delivered. */
+  readonly attempts: number;
+  /** Why it was given up. */
+  readonly reason: string;
+  /** When, in ms since the epoch. */
+  readonly time: number;
+}
+
+/** The messages that a broker's own subscriptions gave up, oldest first. What comes or goes meanwhile harms no loop. */
+export interface DeadLetters extends Iterable<DeadLetter> {
+  /** How many are kept. */
+  readonly size: number;
+  /** How many there were, those included that are not kept any more. */
+  readonly total: number;
+  /** Keeps a letter no longer; gives whether it was kept. */
+  remove(letter: DeadLetter): boolean;
+  /**
+   * Has a letter's message delivered anew to the subscription that gave it up, and to no other: its attempts begin at 1.
+   * The letter is not kept any more then; a message that fails again is a new letter.
+   *
+   * @throws {MuonError} `not_found`, if the letter is not kept (any more); `resource_exhausted`, if the subscription has
+   * no room; `failed_precondition`, if it is closed. The letter stays, then.
+   */
+  redrive(letter: DeadLetter): Promise<void>;
+}
+
 /** Brings events from publishers to subscribers. Brokers know bytes, and no codec. */
 export interface Broker extends AsyncDisposable {
   /** Name of the implementation, as `--broker` takes it. */
   readonly name: string;
   /** What it can do. */
   readonly can: BrokerAbilities;
+  /** What the subscriptions of this process gave up. @default {the broker keeps none where this process can see them} */
+  readonly deadLetters?: DeadLetters;
   /** Resolves when the broker has taken the message on. Nobody listening is `accepted: 0`, no error. */
   publish(
     topic: string,

@@ -1,31 +1,16 @@
 /**
- * Messages that nobody could handle.
+ * Messages that nobody could handle, in memory.
  *
  * @module
  */
 
 import type { Clock } from "../clock.ts";
+import { MuonError } from "../errors.ts";
 import type { Logger } from "../log.ts";
-import type { Message } from "./broker.ts";
+import type { DeadLetter, DeadLetters } from "./broker.ts";
 
-/** A message that was given up, and why. */
-export interface DeadLetter {
-  /** Topic it was published to. */
-  readonly topic: string;
-  /** Queue of the subscription; `undefined` for one that gets every message. */
-  readonly queue: string | undefined;
-  /** The message. */
-  readonly message: Message;
-  /** How often it was delivered. */
-  readonly attempts: number;
-  /** Why it was given up. */
-  readonly reason: string;
-  /** When, in ms since the epoch. */
-  readonly time: number;
-}
-
-/** Options of {@link DeadLetters}. */
-export interface DeadLettersOptions {
+/** Options of {@link MemoryDeadLetters}. */
+export interface MemoryDeadLettersOptions {
   /** Time. */
   readonly clock: Clock;
   /** Told of every dead letter. */
@@ -38,33 +23,57 @@ export interface DeadLettersOptions {
  * Keeps the latest dead letters in memory, for tests and for whoever operates the service. Each is logged as an error
  * too, so that none goes unseen when it is no longer kept.
  */
-export class DeadLetters implements Iterable<DeadLetter> {
-  readonly #letters: DeadLetter[] = [];
-  readonly #options: DeadLettersOptions;
+export class MemoryDeadLetters implements DeadLetters {
+  /** What is kept, oldest first, and what delivers it anew. */
+  readonly #letters = new Map<DeadLetter, () => void>();
+  readonly #options: MemoryDeadLettersOptions;
   readonly #limit: number;
   #total = 0;
 
-  constructor(options: DeadLettersOptions) {
+  constructor(options: MemoryDeadLettersOptions) {
     this.#options = options;
     this.#limit = options.limit ?? 1_000;
   }
 
-  /** How many there were, those included that are not kept any more. */
+  get size(): number {
+    return this.#letters.size;
+  }
+
   get total(): number {
     return this.#total;
   }
 
-  /** Adds one. */
-  add(letter: Omit<DeadLetter, "time">): void {
+  /**
+   * Adds one.
+   *
+   * @param letter What was given up.
+   * @param again Has it delivered anew, or throws why it cannot be.
+   */
+  add(letter: Omit<DeadLetter, "time">, again: () => void): void {
     const { topic, queue, message, attempts, reason } = letter;
     this.#total++;
-    this.#letters.push({ ...letter, time: this.#options.clock.wall() });
-    if (this.#letters.length > this.#limit) this.#letters.shift();
+    this.#letters.set({ ...letter, time: this.#options.clock.wall() }, again);
+    if (this.#letters.size > this.#limit) this.#letters.delete(this.#letters.keys().next().value!);
     this.#options.log.error("event given up", { topic, queue, id: message.id, attempts, reason });
   }
 
-  /** Those that are kept, oldest first. */
+  remove(letter: DeadLetter): boolean {
+    return this.#letters.delete(letter);
+  }
+
+  async redrive(letter: DeadLetter): Promise<void> {
+    await undefined;
+    const again = this.#letters.get(letter);
+    if (again === undefined) {
+      throw new MuonError("not_found", `the dead letter "${letter.message.id}" is not kept (any more)`, {
+        id: "muon.broker",
+      });
+    }
+    again();
+    this.#letters.delete(letter);
+  }
+
   [Symbol.iterator](): IterableIterator<DeadLetter> {
-    return [...this.#letters].values();
+    return [...this.#letters.keys()].values();
   }
 }

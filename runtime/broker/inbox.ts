@@ -9,7 +9,7 @@ import { MuonError } from "../errors.ts";
 import { backoff } from "../policy.ts";
 import type { System } from "../platform.ts";
 import type { BrokerAbilities, Delivery, Message, SubscribeOptions, Verdict } from "./broker.ts";
-import type { DeadLetters } from "./dead_letters.ts";
+import type { MemoryDeadLetters } from "./dead_letters.ts";
 
 /** How deliveries are queued and tried again. */
 export interface DeliveryPolicy {
@@ -88,7 +88,7 @@ export interface InboxOptions {
   /** Time, and jitter. */
   readonly system: Pick<System, "clock" | "random">;
   /** Takes what is given up. */
-  readonly dead: DeadLetters;
+  readonly dead: MemoryDeadLetters;
   /**
    * Offers a message to the other members of the queue. To throw is to say `busy`.
    *
@@ -408,7 +408,23 @@ export class Inbox {
 
   #giveUp(entry: Entry, reason: string): void {
     const { topic, subscribe, dead } = this.#options;
+    const { message, attempt } = entry;
     entry.over = true;
-    dead.add({ topic, queue: subscribe.queue, message: entry.message, attempts: entry.attempt - 1, reason });
+    dead.add(
+      { topic, queue: subscribe.queue, message, attempts: attempt - 1, reason },
+      () => this.#again(message),
+    );
+  }
+
+  /** Delivers anew what was given up here. */
+  #again(message: Message): void {
+    if (this.offer(message)) return;
+    if (this.#open) throw this.full();
+    const { topic } = this.#options;
+    throw new MuonError(
+      "failed_precondition",
+      `message "${message.id}" cannot be delivered again: the subscription to "${topic}" that gave it up is closed`,
+      { id: "muon.broker" },
+    );
   }
 }

@@ -10,6 +10,7 @@ import { type Logger, SILENT } from "../log.ts";
 import type { System } from "../platform.ts";
 import type {
   Broker,
+  DeadLetters,
   Delivery,
   Message,
   Receipt,
@@ -17,7 +18,7 @@ import type {
   Subscription,
   Verdict,
 } from "./broker.ts";
-import { type DeadLetter, DeadLetters } from "./dead_letters.ts";
+import { MemoryDeadLetters } from "./dead_letters.ts";
 import {
   checkSubscribe,
   DELIVERY_POLICY,
@@ -146,7 +147,7 @@ export interface MemoryBrokerOptions {
 /** A broker that lives in this process. */
 export interface MemoryBroker extends Broker {
   /** The latest messages that its subscribers could not handle. */
-  readonly deadLetters: Iterable<DeadLetter>;
+  readonly deadLetters: DeadLetters;
 }
 
 /**
@@ -168,7 +169,7 @@ export function createMemoryBroker(options: MemoryBrokerOptions): MemoryBroker {
 class Memory implements MemoryBroker {
   readonly name = "memory";
   readonly can = INBOX_ABILITIES;
-  readonly deadLetters: DeadLetters;
+  readonly deadLetters: MemoryDeadLetters;
   readonly #options: MemoryBrokerOptions;
   readonly #bus: MemoryBus;
   readonly #subscriptions = new Set<Subscription>();
@@ -177,7 +178,7 @@ class Memory implements MemoryBroker {
   constructor(options: MemoryBrokerOptions) {
     this.#options = options;
     this.#bus = options.bus ?? new MemoryBus();
-    this.deadLetters = new DeadLetters({ clock: options.system.clock, log: options.log ?? SILENT });
+    this.deadLetters = new MemoryDeadLetters({ clock: options.system.clock, log: options.log ?? SILENT });
   }
 
   async publish(

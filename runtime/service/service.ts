@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { DeadLetters } from "../broker/broker.ts";
 import type { CallOptions, Client, PublishOptions, Receipt, UntypedCall } from "../call.ts";
 import type { Context, Topic } from "../context.ts";
 import { checkServiceName, checkTopicName, type ServiceDefinition } from "../definition.ts";
@@ -82,6 +83,13 @@ export interface Service extends Mesh {
   run(): Promise<void>;
   /** Where it listens, `host:port`, while it runs. */
   readonly address: string | undefined;
+  /**
+   * The events that the subscriptions of this process gave up: to look at, to remove, to have delivered again. They can
+   * be read from the start on, and still in `afterStop`, when what nobody took over is among them.
+   *
+   * @throws {MuonError} `failed_precondition` before the start; `unimplemented` if the broker keeps none here.
+   */
+  readonly deadLetters: DeadLetters;
 }
 
 type State = "idle" | "starting" | "running" | "stopping" | "stopped";
@@ -173,6 +181,17 @@ export class ServiceCore implements Service {
 
   get address(): string | undefined {
     return this.#state === "stopped" ? undefined : this.#running?.parts.address;
+  }
+
+  get deadLetters(): DeadLetters {
+    // Not #parts(): a service that has stopped may save what is left.
+    const { broker } = (this.#running?.parts ?? this.#parts()).components;
+    if (broker.deadLetters !== undefined) return broker.deadLetters;
+    throw new MuonError(
+      "unimplemented",
+      `The broker "${broker.name}" keeps no dead letters where this process can see them`,
+      { id: "muon.service" },
+    );
   }
 
   client<T>(service: string | ServiceDefinition<T>): Client<T> {

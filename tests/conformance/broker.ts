@@ -302,6 +302,53 @@ function retries(run: Run): void {
     assert.equal(letter!.attempts, 3);
   });
 
+  run("a dead letter can be delivered again where it was given up, and to nobody else", async (harness) => {
+    const { here, there, other } = harness;
+    const { deadLetters } = there;
+    if (deadLetters === undefined) return;
+    let mended = false;
+    const got: Delivery[] = [];
+    await there.subscribe(TOPIC, (delivery): Verdict => {
+      got.push(delivery);
+      return mended ? undefined : { deadLetter: "it is broken" };
+    }, { queue: "q" });
+    const all = await collect(other, TOPIC);
+    for (const id of ["1", "2", "3"]) await here.publish(TOPIC, messageOf(id));
+    await until(harness, () => deadLetters.size === 3);
+    const [first, second, third] = [...deadLetters].toSorted((a, b) => a.message.id < b.message.id ? -1 : 1);
+    assert.deepEqual([first!.topic, first!.queue, first!.attempts], [TOPIC, "q", 1]);
+
+    assert.equal(deadLetters.remove(second!), true);
+    assert.equal(deadLetters.remove(second!), false);
+    await assert.rejects(deadLetters.redrive(second!), { status: "not_found" });
+    await deadLetters.redrive(first!);
+    await until(harness, () => deadLetters.total === 4);
+    assert.equal(deadLetters.size, 2, "it failed again, and is a new letter");
+    mended = true;
+    for (const letter of deadLetters) await deadLetters.redrive(letter);
+    await assert.rejects(deadLetters.redrive(third!), { status: "not_found" });
+    await until(harness, () => got.length === 6);
+    assert.deepEqual([deadLetters.size, deadLetters.total], [0, 4]);
+    assert.deepEqual(got.slice(4).map(({ message, attempt }) => `${message.id} ${attempt}`).toSorted(), [
+      "1 1",
+      "3 1",
+    ]);
+    assert.equal(text(got[5]!.message.body), "{}");
+    assert.equal(all.length, 3, "who could handle it does not get it again");
+  });
+
+  run("a dead letter stays where its subscription is closed", async (harness) => {
+    const { deadLetters } = harness.there;
+    if (deadLetters === undefined) return;
+    const subscription = await harness.there.subscribe(TOPIC, () => ({ deadLetter: "no" }));
+    await harness.here.publish(TOPIC, messageOf("1"));
+    await until(harness, () => deadLetters.size === 1);
+    await subscription[Symbol.asyncDispose]();
+    const [letter] = deadLetters;
+    await assert.rejects(deadLetters.redrive(letter!), { status: "failed_precondition" });
+    assert.deepEqual([...deadLetters], [letter]);
+  });
+
   run("a handler says when it wants a message again", async (harness) => {
     if (!harness.there.can.delay) return;
     const attempts: number[] = [];

@@ -15,6 +15,7 @@ import { below } from "../../random.ts";
 import type { Registry } from "../../registry/registry.ts";
 import type {
   Broker,
+  DeadLetters,
   Delivery,
   Message,
   Receipt,
@@ -22,7 +23,7 @@ import type {
   Subscription,
   Verdict,
 } from "../broker.ts";
-import { type DeadLetter, DeadLetters } from "../dead_letters.ts";
+import { MemoryDeadLetters } from "../dead_letters.ts";
 import {
   checkSubscribe,
   DELIVERY_POLICY,
@@ -72,7 +73,7 @@ export interface HttpBroker extends Broker {
   /** What takes deliveries: to be mounted on the host whose address {@link HttpBrokerOptions.address} tells. */
   readonly protocol: Protocol;
   /** The latest messages that this process's subscribers could not handle. */
-  readonly deadLetters: Iterable<DeadLetter>;
+  readonly deadLetters: DeadLetters;
 }
 
 /**
@@ -104,7 +105,7 @@ class Http implements HttpBroker {
   readonly name = "http";
   readonly can = INBOX_ABILITIES;
   readonly protocol: Protocol;
-  readonly deadLetters: DeadLetters;
+  readonly deadLetters: MemoryDeadLetters;
   readonly #options: HttpBrokerOptions;
   readonly #log: Logger;
   readonly #maxMessage: number;
@@ -122,7 +123,7 @@ class Http implements HttpBroker {
     this.#options = options;
     this.#log = options.log ?? SILENT;
     this.#maxMessage = options.maxMessage ?? LIMITS.maxMessage;
-    this.deadLetters = new DeadLetters({ clock, log: this.#log });
+    this.deadLetters = new MemoryDeadLetters({ clock, log: this.#log });
     this.#directory = new Directory({ registry, system, log: this.#log, timeout });
     this.#sender = new Sender({
       fetch: options.fetch ?? ((input, init) => globalThis.fetch(input, init)),
