@@ -66,7 +66,15 @@ async function main(): Promise<void> {
     console.log(`The machine is not quiet: its load was ${busy!.toFixed(2)} in the last minute.\n`);
   }
   for (const question of asked) {
-    for (const runtime of runtimes) await answer(question, runtime);
+    for (const runtime of runtimes) {
+      try {
+        await answer(question, runtime);
+      } catch (error) {
+        // The others are still answered, and what they come to is kept.
+        console.error(`${question.name} on ${runtime} failed: ${(error as Error).message}\n`);
+        process.exitCode = 1;
+      }
+    }
   }
   if (flags.write) await writePage();
 }
@@ -92,13 +100,12 @@ async function answer(question: Question, runtime: Runtime): Promise<void> {
     progress,
   });
   progress?.("");
-  const peers = question.variants.some((variant) => variant.kind === "peer" && only(variant));
   const result: RuntimeResult = {
     date,
     command: `deno task bench ${question.name} --runtime ${runtime} --rounds ${rounds} --calls ${calls}` +
       (inflight === 1 ? "" : ` --inflight ${inflight}`),
     machine: machine(),
-    versions: await versionsOf(runtime, peers),
+    versions: await versionsOf(runtime, question.variants.filter(only)),
     commit: commit(),
     calls,
     inflight,

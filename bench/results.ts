@@ -10,6 +10,8 @@ import { cpus, release, totalmem } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { binaryOf, ROOT, type Runtime, RUNTIMES } from "../tools/runtimes.ts";
+import { natsServer } from "./peers/nats_server.ts";
+import type { Variant } from "./question.ts";
 import type { Outcome } from "./run.ts";
 
 /** One question on one runtime. */
@@ -68,15 +70,41 @@ export function machine(): string {
   return `${cpus().length} cores of ${model}, ${memory} GB, ${process.platform} ${release()}`;
 }
 
-/** The versions of a runtime and, with peers, of them. */
-export async function versionsOf(runtime: Runtime, peers: boolean): Promise<Record<string, string>> {
-  const said = execFileSync(binaryOf(runtime), ["--version"], { encoding: "utf8" });
-  const versions: Record<string, string> = { [runtime]: /\d+\.\d+\.\d+\S*/.exec(said)?.[0] ?? said.trim() };
-  if (peers) {
+/**
+ * The versions of a runtime and of what it was measured beside.
+ *
+ * @param runtime The runtime.
+ * @param variants Those that took part.
+ */
+export async function versionsOf(
+  runtime: Runtime,
+  variants: readonly Variant[],
+): Promise<Record<string, string>> {
+  const versions: Record<string, string> = { [runtime]: said(binaryOf(runtime), "--version") };
+  const scripts = variants.flatMap(({ server, load }) => [server?.script ?? "", load.script ?? ""]);
+  if (scripts.some((script) => script.startsWith("peers/"))) {
     const text = await readFile(join(ROOT, "bench", "peers", "package.json"), "utf8");
     Object.assign(versions, (JSON.parse(text) as { dependencies: Record<string, string> }).dependencies);
   }
+  if (scripts.includes("peers/nats.ts")) versions["nats-server"] = said(natsServer() ?? "", "--version");
+  if (variants.some(({ load }) => load.go !== undefined)) {
+    versions["go"] = said("go", "version");
+    const modules = await readFile(join(ROOT, "bench", "go", "go.mod"), "utf8");
+    for (const name of ["google.golang.org/grpc", "go-micro.dev/v5"]) {
+      versions[name] = new RegExp(`${name} v(\\S+)`).exec(modules)?.[1] ?? "unknown";
+    }
+  }
   return versions;
+}
+
+/** The version in what a program says of itself. */
+function said(file: string, ...args: string[]): string {
+  try {
+    const text = execFileSync(file, args, { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
+    return /\d+\.\d+(\.\d+)?/.exec(text)?.[0] ?? "unknown";
+  } catch {
+    return "missing";
+  }
 }
 
 /** The commit of the checkout, with `+` behind it when files have been changed since; empty outside of a checkout. */

@@ -7,12 +7,7 @@
  */
 import process from "node:process";
 import { load, serve, settings } from "../load.ts";
-import {
-  type BareSocket,
-  dialSocket,
-  type OnMessage,
-  serveSockets,
-} from "../sockets.ts";
+import { type BareSocket, dialSocket, type OnMessage, serveSockets } from "../sockets.ts";
 import { system } from "../system.ts";
 
 const [role, whose] = process.argv.slice(2);

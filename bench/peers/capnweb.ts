@@ -29,8 +29,7 @@ interface BunLike {
   }): { port: number };
 }
 
-const { newBunWebSocketRpcHandler, newWebSocketRpcSession, RpcTarget } =
-  await peer<CapnWeb>("capnweb");
+const { newBunWebSocketRpcHandler, newWebSocketRpcSession, RpcTarget } = await peer<CapnWeb>("capnweb");
 
 class Greeter extends RpcTarget {
   hello({ name }: { name: string }) {
@@ -48,10 +47,7 @@ async function start(): Promise<number> {
     return Bun.serve({
       hostname: "127.0.0.1",
       port: 0,
-      fetch: (request, server) =>
-        server.upgrade(request)
-          ? undefined
-          : new Response(null, { status: 400 }),
+      fetch: (request, server) => server.upgrade(request) ? undefined : new Response(null, { status: 400 }),
       websocket,
     }).port;
   }

@@ -47,9 +47,7 @@ if (role === "server") {
   const { Hono } = await peer<{ Hono: new () => App }>("hono");
   const app = new Hono();
   const input = z.object({ name: z.string() });
-  const check = process.argv[3] === "zod"
-    ? input.parse.bind(input)
-    : (value: { name: string }) => value;
+  const check = process.argv[3] === "zod" ? input.parse.bind(input) : (value: { name: string }) => value;
   app.post("/hello", async (context) => {
     const { name } = check(await context.req.json());
     return context.json({ greeting: `Hello ${name}` });

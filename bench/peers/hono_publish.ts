@@ -6,12 +6,7 @@
  *   hono_publish.ts load
  */
 import { serve, settings } from "../load.ts";
-import {
-  checkEvent,
-  deliver,
-  type Event,
-  SUBSCRIBERS,
-} from "../publish/deliveries.ts";
+import { checkEvent, deliver, type Event, SUBSCRIBERS } from "../publish/deliveries.ts";
 import { createApp, start } from "./hono_app.ts";
 import { role } from "./peer.ts";
 

@@ -3,10 +3,11 @@
  * uses counts as the server's.
  */
 import { type ChildProcess, spawn } from "node:child_process";
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import process from "node:process";
 import { createInterface } from "node:readline";
 import { serve, settings, usage } from "../load.ts";
+import { natsServer } from "./nats_server.ts";
 import { freePort, greetings, peer, role } from "./peer.ts";
 
 interface Message {
@@ -24,10 +25,7 @@ interface Connection {
 
 /** Starts nats-server, as a child of this process, so that it shares its core. */
 async function startNats(port: number): Promise<ChildProcess> {
-  const folders = [...(process.env.PATH ?? "").split(":"), "/usr/sbin"];
-  const file = folders.map((folder) => `${folder}/nats-server`).find((path) =>
-    existsSync(path)
-  );
+  const file = natsServer();
   if (file === undefined) {
     throw new Error("nats-server is not here: apt-get install nats-server");
   }

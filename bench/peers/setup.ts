@@ -17,11 +17,8 @@ const FOLDER = new URL("./", import.meta.url);
  * @throws {Error} When npm fails.
  */
 export async function setUpPeers(): Promise<void> {
-  const lock = async (path: string) =>
-    JSON.parse(await readFile(new URL(path, FOLDER), "utf8"));
-  const installed = await lock("node_modules/.package-lock.json").catch(() =>
-    undefined
-  );
+  const lock = async (path: string) => JSON.parse(await readFile(new URL(path, FOLDER), "utf8"));
+  const installed = await lock("node_modules/.package-lock.json").catch(() => undefined);
   if (
     installed !== undefined &&
     difference(await lock("package-lock.json"), installed) === undefined

@@ -61,9 +61,7 @@ if (role === "server") {
   );
   const url = `ws://${settings().address}`;
   // Deno's own WebSocket waits for acknowledgments before it sends small messages, 40 ms at a time; ws's does not.
-  const sockets = "Deno" in globalThis
-    ? { WebSocket: (await peer<Sockets>("ws")).WebSocket }
-    : {};
+  const sockets = "Deno" in globalThis ? { WebSocket: (await peer<Sockets>("ws")).WebSocket } : {};
   const client = createTRPCClient({
     links: [wsLink({ client: createWSClient({ url, ...sockets }) })],
   });
