@@ -13,7 +13,6 @@ import type { Accept, CallHandle, CallHead, Exchange, ReplySink } from "../trans
 import { tooLarge, tooMany, unavailable, unrun } from "./failures.ts";
 import * as frames from "./frames.ts";
 import { InboundCall } from "./inbound.ts";
-import { Incoming } from "./incoming.ts";
 import { Holdings, type InboxContext } from "./inbox.ts";
 import { KeysIn, RoutesIn, tooMuchMetadata } from "./intern.ts";
 import { Keepalive } from "./keepalive.ts";
@@ -23,6 +22,7 @@ import type { Outbound } from "./outbound.ts";
 import { Outgoing } from "./outgoing.ts";
 import { ProtocolError, Reader } from "./reader.ts";
 import { Sender, type Wire } from "./sender.ts";
+import { Serving } from "./serving.ts";
 
 /** WebSocket's close code: done. */
 const NORMAL = 1000;
@@ -79,7 +79,7 @@ export class Session implements InboxContext {
   readonly #routes: RoutesIn;
   readonly #keys: KeysIn;
   readonly #calls: Outgoing;
-  readonly #served: Incoming;
+  readonly #served: Serving;
   readonly #drained = new Later<void>();
   /** Id of the last CALL that came. */
   #lastIn = 0;
@@ -102,7 +102,7 @@ export class Session implements InboxContext {
     this.sender = new Sender(wire, options);
     this.#wire = wire;
     this.#clock = from.clock;
-    this.#served = new Incoming(from.accept, options.maxStreams);
+    this.#served = new Serving(from.accept, options.maxStreams);
     this.#routes = new RoutesIn(options.routes);
     this.#keys = new KeysIn(options.keys);
     this.#maxFrame = options.fragment + options.maxMetadata + SLACK;

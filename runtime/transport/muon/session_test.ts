@@ -862,20 +862,23 @@ describe("a peer that lies", () => {
     test(`no bytes make it throw, hang or hold memory (seed ${seed})`, async () => {
       const random = seeded(seed);
       for (let round = 0; round < 150; round++) {
-        const { pair, end } = await greeted({ held: 100_000, maxMessage: 50_000 });
+        const { pair, end } = await greeted({ held: 100_000, maxMessage: 50_000, unsent: 60_000 });
         for (let i = 0; i < 30 && !end.session.over; i++) {
           end.session.receive(mutant(random));
           end.take();
           for (const call of end.calls.splice(0)) {
-            const choice = below(random, 4);
+            const choice = below(random, 6);
             if (choice < 2) call.reply(call.body ?? hex("01"));
             else if (choice === 2) call.send(hex("02"));
+            else if (choice === 3) call.reply(new Uint8Array(40_000));
+            else if (choice === 4) { for (let j = 0; j < 4; j++) void call.send(new Uint8Array(20_000)); }
           }
           assert.ok(end.session.holdings.bytes <= 100_000);
+          assert.ok(end.session.sender.unsent <= 60_000 + 40_064, "not more than a message above");
         }
         end.session.close();
         assert.equal(end.session.serving, 0);
-        assert.equal(end.session.holdings.bytes, 0);
+        assert.deepEqual([end.session.holdings.bytes, end.session.sender.unsent], [0, 0]);
         await pair.clock.advance(0);
       }
     });

@@ -141,7 +141,7 @@ describe("bytes that wait to be sent", () => {
     assert.equal(pair.listener.calls.length, 1);
   });
 
-  test("are none once a call was answered before it had its whole input", async () => {
+  test("are none once a call was answered before it had its whole input", () => {
     const pair = new TestPair({ listener: { window: 16_384, maxMessage: 200_000 } });
     const call = pair.dialler.call(new Uint8Array(190_000));
     pair.dialler.take();

@@ -14,7 +14,7 @@ import { StreamTable } from "./stream_table.ts";
  * peer that calls and cancels in a loop (CVE-2023-44487, "rapid reset") would start any number otherwise. A call that
  * comes before they are done waits for them, as in Go's HTTP/2 server since then.
  */
-export class Incoming {
+export class Serving {
   /** Calls that were given up and whose handlers still run. */
   abandoned = 0;
   readonly #accept: Accept;
