@@ -41,6 +41,8 @@ const { values: flags, positionals: names } = parseArgs({
     report: { type: "boolean", default: false },
   },
 });
+// Before anything is measured, which is a load, too.
+const [busy = 0] = loadavg();
 
 try {
   await main();
@@ -53,17 +55,16 @@ async function main(): Promise<void> {
   const asked = await questions(names);
   if (flags.report) return await writePage();
   const runtimes = flags.runtime.split(",").map(asRuntime);
-  if (!flags.quick && availableParallelism() < 2) {
+  if (!flags.quick && (availableParallelism() < 2 || process.platform !== "linux")) {
     throw new RangeError(
-      "Benchmarks need two cores, one for the server and one for the load; --quick needs one",
+      "Benchmarks need two cores and Linux's taskset; --quick measures nothing and needs neither",
     );
   }
   if (flags.write && (flags.quick || flags.only !== undefined || !flags.peers)) {
     throw new RangeError("--write keeps whole runs alone: leave out --quick, --only and --no-peers");
   }
-  const [busy] = loadavg();
-  if (!flags.quick && busy! > 0.3) {
-    console.log(`The machine is not quiet: its load was ${busy!.toFixed(2)} in the last minute.\n`);
+  if (!flags.quick && busy > 0.3) {
+    console.log(`The machine is not quiet: its load was ${busy.toFixed(2)} in the last minute.\n`);
   }
   for (const question of asked) {
     for (const runtime of runtimes) {
@@ -105,6 +106,7 @@ async function answer(question: Question, runtime: Runtime): Promise<void> {
     command: `deno task bench ${question.name} --runtime ${runtime} --rounds ${rounds} --calls ${calls}` +
       (inflight === 1 ? "" : ` --inflight ${inflight}`),
     machine: machine(),
+    load: busy,
     versions: await versionsOf(runtime, question.variants.filter(only)),
     commit: commit(),
     calls,

@@ -134,12 +134,14 @@ export function plain(rows: readonly (readonly string[])[]): string {
   ).join("\n");
 }
 
-/** A table for a page. */
+/** A table for a page; columns of numbers are flush right. */
 export function markdown(rows: readonly (readonly string[])[]): string {
   const line = (row: readonly string[]) =>
     `| ${row.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
   const [head, ...body] = rows;
-  const rule = head!.map((_, column) => column === 0 || column === head!.length - 1 ? "---" : "---:");
+  const rule = head!.map((_, column) =>
+    body.length > 0 && body.every((row) => /^(–|[\d.,]+)$/.test(row[column]!)) ? "---:" : "---"
+  );
   return [line(head!), line(rule), ...body.map(line)].join("\n");
 }
 
@@ -161,13 +163,13 @@ export function page(questions: readonly Question[], results: ReadonlyMap<string
       const one = result[runtime]!;
       const versions = Object.entries(one.versions).map(([name, version]) => `${name} ${version}`).join(", ");
       parts.push(
-        `### ${question.name} on ${runtime[0]!.toUpperCase()}${runtime.slice(1)}`,
+        `### ${question.name} on ${capital(runtime)}`,
         markdown(table(question, one)),
         `\`${one.command}\`, ${one.date.slice(0, 16).replace("T", " ")} UTC, commit ${
           one.commit || "unknown"
         }, ` +
           `${one.rounds} rounds of ${one.calls.toLocaleString("en-GB")}, ${one.inflight} at a time. ` +
-          `${one.machine}. ${versions}.`,
+          `${one.machine}, whose load was ${number(one.load)} before. ${versions}.`,
       );
     }
   }
@@ -187,17 +189,33 @@ columns headed ×, as multiples of the baseline's best): absolute times mean lit
 second vary two- to fourfold between identical runs on a shared one, for which the best round is shown.`;
 
 function goalsTable(questions: readonly Question[], results: ReadonlyMap<string, Result>): string {
-  const rows = [["question", "goal", ...RUNTIMES.map((name) => `${name[0]!.toUpperCase()}${name.slice(1)}`)]];
+  const rows = [["question", "goal", ...RUNTIMES.map(capital)]];
+  const sums = new Map(RUNTIMES.map((runtime) => [runtime, { met: 0, known: 0, asked: 0 }]));
   for (const question of questions) {
     for (const goal of question.goals) {
       const cells = RUNTIMES.map((runtime) => {
         if ((bound(goal.atMost, runtime) ?? bound(goal.atLeast, runtime)) === undefined) return "–";
+        const sum = sums.get(runtime)!;
+        sum.asked++;
         const result = results.get(question.name)?.[runtime];
         if (result === undefined) return "not measured";
-        return mark(judge(question, runtime, result).find((verdict) => verdict.goal === goal)!);
+        const verdict = judge(question, runtime, result).find((one) => one.goal === goal)!;
+        if (verdict.met !== undefined) sum.known++;
+        if (verdict.met) sum.met++;
+        return mark(verdict);
       });
       rows.push([`[${question.name}](#${question.name})`, goal.says, ...cells]);
     }
   }
-  return `## Goals\n\n${markdown(rows)}`;
+  const sum = RUNTIMES.map((runtime) => {
+    const { met, known, asked } = sums.get(runtime)!;
+    return `${capital(runtime)} meets ${met} of ${asked}${
+      known < asked ? ` (${asked - known} not measured)` : ""
+    }`;
+  }).join(", ");
+  return `## Goals\n\nBeside each goal is what it came to. ${sum}.\n\n${markdown(rows)}`;
+}
+
+function capital(text: string): string {
+  return `${text[0]!.toUpperCase()}${text.slice(1)}`;
 }

@@ -45,6 +45,7 @@ const result: RuntimeResult = {
   date: "2026-01-02T03:04:05.678Z",
   command: "deno task bench toy",
   machine: "2 cores",
+  load: 0.125,
   versions: { bun: "1.2.3" },
   commit: "abc",
   calls: 1000,
@@ -144,11 +145,12 @@ describe("what figures come to", () => {
     const text = page([question, { ...question, name: "other" }], new Map([["toy", { bun: result }]]));
     for (
       const part of [
+        "Deno meets 0 of 8 (8 not measured), Bun meets 3 of 10 (6 not measured), Node meets 0 of 10 (10 not measured).",
         "| [toy](#toy) | near the limit | not measured | ✓ 1.25 | not measured |",
         "| [toy](#toy) | far from peers | – | ✓ 4.80 | not measured |",
         "| [other](#other) | cheap | not measured | not measured | not measured |",
         "## toy\n\nWhich is it?\n\n### toy on Bun\n\n",
-        "`deno task bench toy`, 2026-01-02 03:04 UTC, commit abc, 3 rounds of 1,000, 64 at a time. 2 cores. bun 1.2.3.",
+        "`deno task bench toy`, 2026-01-02 03:04 UTC, commit abc, 3 rounds of 1,000, 64 at a time. 2 cores, whose load was 0.13 before. bun 1.2.3.",
         "Not measured yet: `deno task bench other --write`.",
       ]
     ) assert.ok(text.includes(part), `${part}\nis not in\n${text}`);

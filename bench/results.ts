@@ -22,6 +22,8 @@ export interface RuntimeResult {
   readonly command: string;
   /** Processor, cores, memory, kernel. */
   readonly machine: string;
+  /** The machine's load average of the minute before: whether it was quiet. */
+  readonly load: number;
   /** The runtime's version, and of what else took part. */
   readonly versions: Readonly<Record<string, string>>;
   /** The commit that was measured, with `+` behind it when files had been changed since. */
@@ -67,7 +69,7 @@ export function format(path: string): void {
 export function machine(): string {
   const model = cpus()[0]?.model.trim() ?? "unknown processor";
   const memory = Math.round(totalmem() / 2 ** 30);
-  return `${cpus().length} cores of ${model}, ${memory} GB, ${process.platform} ${release()}`;
+  return `${cpus().length} cores of ${model}, ${memory} GB, ${process.platform} ${release().split("-")[0]}`;
 }
 
 /**

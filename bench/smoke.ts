@@ -33,6 +33,7 @@ export function smoke(question: Question): void {
       date: "",
       command: "",
       machine: "",
+      load: 0,
       versions: {},
       commit: "",
       calls: 1,
