@@ -552,6 +552,17 @@ describe("limits", () => {
     assert.deepEqual([end.calls.length, end.session.serving, end.session.abandoned], [1, 0, 0]);
   });
 
+  test("one that waits for a canceled one's handler is not run when the connection ends", async () => {
+    const { end } = await greeted({ maxStreams: 2 });
+    end.session.receive(frame(frames.CALL, 1, HEAD));
+    end.session.receive(frame(frames.CANCEL, 1, "0100"));
+    end.session.receive(frame(frames.CALL | frames.MORE, 3, HEAD));
+    end.session.receive(frame(frames.CALL, 5, HEAD));
+    assert.deepEqual([end.calls.length, end.session.serving], [1, 2]);
+    end.session.lost(1006, "");
+    assert.deepEqual([end.calls.length, end.session.serving], [1, 0]);
+  });
+
   test("too much metadata is refused on the side that knows", async () => {
     const pair = new TestPair({ listener: { maxMetadata: 100 }, dialler: { maxMetadata: 50 } });
     const metadata = Metadata.from({ "x-a": "y".repeat(98) });

@@ -4,7 +4,8 @@ import { MuonError } from "../../errors.ts";
 import { Metadata } from "../../metadata.ts";
 import { below, seeded } from "../../random.ts";
 import type { CallHandle, Exchange, ReplySink } from "../transport.ts";
-import { wireOptions } from "./limits.ts";
+import { Explainer } from "./explain.ts";
+import type { wireOptions } from "./limits.ts";
 import { hex, type TestCall, type TestEnd, testHead, TestPair } from "./testing.ts";
 
 /** Two that have said HELLO, of which the listener takes so many calls at a time. */
@@ -259,8 +260,17 @@ describe("calls beyond what the other end takes", () => {
       const calls = [pair.dialler.call(hex("02")), pair.dialler.call(hex("03"))];
       const stream = pair.dialler.open();
       await pair.settle();
+      const { wire, session } = pair.dialler;
+      const said: string[] = [];
+      const send = wire.send.bind(wire);
+      wire.send = (batch) => {
+        said.push(...new Explainer().explain(batch));
+        send(batch);
+      };
       end(pair);
       await pair.settle();
+      session.sender.flush();
+      assert.deepEqual(said.filter((frame) => !frame.startsWith("GOAWAY")), []);
       assert.deepEqual(statuses(calls), calls.map(() => ["unavailable", true]));
       assert.match(calls[0]!.error!.detail, text);
       assert.equal((await outcome(stream.trailer) as MuonError).notRun, true);
