@@ -55,6 +55,8 @@ async function main(): Promise<void> {
   const asked = await questions(names);
   if (flags.report) return await writePage();
   const runtimes = flags.runtime.split(",").map(asRuntime);
+  // What is wrong is said before minutes of measuring.
+  for (const flag of ["rounds", "calls", "inflight"] as const) asCount(flag, flags[flag]);
   if (!flags.quick && (availableParallelism() < 2 || process.platform !== "linux")) {
     throw new RangeError(
       "Benchmarks need two cores and Linux's taskset; --quick measures nothing and needs neither",
