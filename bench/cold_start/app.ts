@@ -1,0 +1,90 @@
+/**
+ * Makes the apps that are started: each a folder of its own with its packages, as npm would have installed them.
+ *
+ * @module
+ */
+import { build, stop, transform } from "esbuild";
+import { execFile } from "node:child_process";
+import { cp, mkdir, readFile, symlink, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { promisify } from "node:util";
+import { binaryOf, ROOT } from "../../tools/runtimes.ts";
+import { setUpPeers } from "../peers/setup.ts";
+
+const exec = promisify(execFile);
+
+/** How an app is there: `package`: a file beside its `node_modules`; `bundle`: all in one file, minified. */
+export type Form = "package" | "bundle";
+
+/** What each app takes from where. */
+const PACKAGES: Readonly<Record<string, readonly string[]>> = {
+  muon: ["node_modules/hono", "node_modules/cbor-x", "node_modules/ws", "node_modules/zod"],
+  hono: [
+    "bench/peers/node_modules/hono",
+    "bench/peers/node_modules/@hono/node-server",
+    "node_modules/zod",
+  ],
+};
+
+/**
+ * Makes an app, muon as `tools/build.ts` makes it for npm.
+ *
+ * @param name A file of `apps/`, without its ending.
+ * @param options `form`; `directory`: where, an empty folder.
+ * @returns The file to start. It is JavaScript, so that no runtime compiles it.
+ */
+export async function makeApp(
+  name: string,
+  { form, directory }: { readonly form: Form; readonly directory: string },
+): Promise<string> {
+  const kind = name.split("_")[0]!;
+  const modules = join(directory, "node_modules");
+  if (kind === "hono") await setUpPeers();
+  for (const from of PACKAGES[kind]!) {
+    const to = join(modules, from.slice(from.lastIndexOf("node_modules/") + "node_modules/".length));
+    await mkdir(dirname(to), { recursive: true });
+    await symlink(join(ROOT, from), to);
+  }
+  if (kind === "muon") {
+    const home = join(modules, "@muon", "muon");
+    const script = [
+      "run",
+      "-A",
+      "--no-check",
+      "--quiet",
+      join(ROOT, "tools", "build.ts"),
+      join(home, "dist"),
+    ];
+    await exec(binaryOf("deno"), script);
+    await cp(join(ROOT, "package.json"), join(home, "package.json"));
+  }
+  await writeFile(join(directory, "package.json"), `{ "type": "module" }`);
+
+  const source = join(ROOT, "bench", "cold_start", "apps", `${name}.ts`);
+  const file = join(directory, "main.js");
+  const text = await readFile(source, "utf8");
+  try {
+    if (form === "package") {
+      const { code } = await transform(text, { loader: "ts", format: "esm", target: "node22" });
+      await writeFile(file, code);
+    } else {
+      // As docs/single_file.md says for Node; the others run it, too.
+      await build({
+        stdin: { contents: text, loader: "ts", resolveDir: directory },
+        outfile: file,
+        bundle: true,
+        minify: true,
+        platform: "node",
+        format: "esm",
+        target: "node22",
+        banner: {
+          js: `import { createRequire } from "node:module"; const require = createRequire(import.meta.url);`,
+        },
+        logLevel: "silent",
+      });
+    }
+  } finally {
+    await stop();
+  }
+  return file;
+}

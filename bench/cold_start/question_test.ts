@@ -1,0 +1,4 @@
+import { smoke } from "../smoke.ts";
+import question from "./question.ts";
+
+smoke(question);
