@@ -58,6 +58,50 @@ export interface RequestHead {
   header(name: string): string | null;
 }
 
+/** What a protocol needs of a request, when it can do without the web's: a `Request` has all of it. */
+export interface BareRequest {
+  /** HTTP method, upper-case. */
+  readonly method: string;
+  /** Full address; its host may be made up. */
+  readonly url: string;
+  /** Its headers. */
+  readonly headers: BareHeaders;
+  /** Its body, to be read once, by this or by {@link BareRequest.arrayBuffer}; `null` if it is known to have none. */
+  readonly body: ReadableStream<Uint8Array<ArrayBuffer>> | null;
+  /** Aborted when the client goes before it is answered. */
+  readonly signal: BareSignal;
+  /** The whole body. */
+  arrayBuffer(): Promise<ArrayBuffer>;
+}
+
+/** Headers of a {@link BareRequest}, names in lower case. */
+export interface BareHeaders extends Iterable<[string, string]> {
+  /** The value of a header; `null` where there is none. */
+  get(name: string): string | null;
+  /** Whether there is one. */
+  has(name: string): boolean;
+}
+
+/** The signal of a {@link BareRequest}. */
+export interface BareSignal {
+  /** Whether the client is gone. */
+  readonly aborted: boolean;
+  /** Names who is told, once. */
+  addEventListener(type: "abort", listener: () => void, options: { readonly once: true }): void;
+  /** Takes that back. */
+  removeEventListener(type: "abort", listener: () => void): void;
+}
+
+/** An answer that is not made into the web's `Response` yet. */
+export interface BareAnswer {
+  /** HTTP status. */
+  readonly status: number;
+  /** Its headers, but for the length of the body. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** Its body; `null`: none. */
+  readonly body: Uint8Array | ReadableStream<Uint8Array> | null;
+}
+
 /** What is spoken on a {@link Host}'s port. The first mounted protocol that matches a request gets it. */
 export interface Protocol {
   /** Name, as the record's metadata says it. */
@@ -66,6 +110,11 @@ export interface Protocol {
   matches(head: RequestHead): boolean;
   /** Answers an HTTP request. */
   fetch?(request: Request, peer: Peer): Promise<Response> | Response;
+  /**
+   * Answers an HTTP request as `fetch` beside it does, for hosts that have no `Request` and would have to make one: that
+   * costs more than a small call.
+   */
+  answer?(request: BareRequest, peer: Peer): Promise<BareAnswer> | BareAnswer;
   /** WebSocket subprotocol under which {@link Protocol.socket} is offered. */
   readonly subprotocol?: string;
   /** Takes a WebSocket whose upgrade request matched. */

@@ -5,7 +5,7 @@
  */
 
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { RequestHead } from "../../runtime/host.ts";
+import type { BareAnswer, RequestHead } from "../../runtime/host.ts";
 
 /** Bytes of a body that are held for a reader who is slower than the other end. */
 const WINDOW = 65_536;
@@ -122,6 +122,22 @@ export async function sendResponse(response: Response, to: ServerResponse): Prom
     await sendBody(response.body, to);
   }
   discardRest(to.req);
+}
+
+/** Sends an answer, as {@link sendResponse} does. */
+export function sendAnswer(
+  { status, headers, body }: BareAnswer,
+  to: ServerResponse,
+): Promise<void> | undefined {
+  if (body instanceof ReadableStream) {
+    to.statusCode = status;
+    for (const name in headers) to.setHeader(name, headers[name]!);
+    return sendBody(body, to).then(() => discardRest(to.req));
+  }
+  if (body === null) to.writeHead(status, headers).end();
+  else to.writeHead(status, { ...headers, "content-length": body.length }).end(body);
+  discardRest(to.req);
+  return undefined;
 }
 
 function writeHead(response: Response, to: ServerResponse): void {

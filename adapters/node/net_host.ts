@@ -15,7 +15,8 @@ import { WebSocketServer } from "ws";
 import type { Host, HostOptions, Peer, Protocol } from "../../runtime/host.ts";
 import { draining, failed, Mounts, nobody, type Refusal, toResponse } from "../../runtime/mounts.ts";
 import { hostPort, listenError } from "../web/address.ts";
-import { headOf, sendResponse, toRequest } from "./http_bridge.ts";
+import { NodeRequest } from "./bare_request.ts";
+import { headOf, sendAnswer, sendResponse, toRequest } from "./http_bridge.ts";
 import { peekHead } from "./peek.ts";
 import { streamOf } from "./byte_stream.ts";
 import { WsSocket } from "./ws_socket.ts";
@@ -158,10 +159,10 @@ class NetHost implements Host {
     if (connection === undefined) return void response.destroy();
     clearTimeout(connection.guard);
     connection.requests++;
-    const abort = new AbortController();
+    let gone: (() => void) | undefined = undefined;
     response.once("close", () => {
       connection.requests--;
-      if (!response.writableFinished) abort.abort(new DOMException("The client is gone", "AbortError"));
+      if (!response.writableFinished) gone?.();
       if (this.#draining) connection.socket.end();
     });
     const head = headOf(message);
@@ -170,6 +171,15 @@ class NetHost implements Host {
     const protocol = this.#draining ? undefined : this.#mounts.http(head);
     if (protocol === undefined) return sendRefusal(this.#draining ? draining(head) : nobody(head), response);
     try {
+      if (protocol.answer !== undefined) {
+        const request = new NodeRequest(message);
+        gone = () => request.abort();
+        const answer = await protocol.answer(request, connection.peer);
+        if (this.#draining) response.shouldKeepAlive = false;
+        return await sendAnswer(answer, response);
+      }
+      const abort = new AbortController();
+      gone = () => abort.abort(new DOMException("The client is gone", "AbortError"));
       const request = toRequest(message, { secure: this.#options.tls !== undefined, signal: abort.signal });
       const answer = await protocol.fetch(request, connection.peer);
       if (this.#draining) response.shouldKeepAlive = false;

@@ -7,6 +7,13 @@
 import { concat, EMPTY } from "../../bytes.ts";
 import { MuonError } from "../../errors.ts";
 
+/** A request or an answer. */
+interface Message {
+  readonly headers: { get(name: string): string | null; has(name: string): boolean };
+  readonly body: ReadableStream<Uint8Array> | null;
+  arrayBuffer(): Promise<ArrayBuffer>;
+}
+
 /**
  * The bytes of a body.
  *
@@ -15,20 +22,20 @@ import { MuonError } from "../../errors.ts";
  * @throws {MuonError} `resource_exhausted`, if there are more; then nothing further is read.
  */
 export async function readBody(
-  message: Request | Response,
+  message: Message,
   { limit, what }: { readonly limit: number; readonly what: "input" | "output" },
 ): Promise<Uint8Array> {
-  const { body } = message;
-  if (body === null) return EMPTY;
   const length = message.headers.get("content-length");
   // HTTP holds its sender to the length; a body that was unpacked on its way has another.
   if (length !== null && !message.headers.has("content-encoding")) {
     if (Number(length) > limit) {
-      await body.cancel().catch(() => {});
+      await message.body?.cancel().catch(() => {});
       throw tooLarge(what, length, limit);
     }
-    return new Uint8Array(await message.arrayBuffer());
+    return length === "0" ? EMPTY : new Uint8Array(await message.arrayBuffer());
   }
+  const { body } = message;
+  if (body === null) return EMPTY;
   const reader = body.getReader();
   const parts: Uint8Array[] = [];
   let size = 0;

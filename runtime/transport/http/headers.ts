@@ -90,7 +90,7 @@ export function trailerOf(record: unknown): Metadata {
  * @param limit Most bytes that keys and values may have.
  * @throws {MuonError} `resource_exhausted`, if it is larger.
  */
-export function metadataOf(headers: Headers, limit: number): Metadata {
+export function metadataOf(headers: Iterable<[string, string]>, limit: number): Metadata {
   const entries = new Map<string, string>();
   let size = 0;
   for (const [key, value] of headers) {

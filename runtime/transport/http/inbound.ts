@@ -7,7 +7,7 @@
 import { concat, utf8 } from "../../bytes.ts";
 import type { Clock, Timer } from "../../clock.ts";
 import { MuonError } from "../../errors.ts";
-import type { Peer } from "../../host.ts";
+import type { BareAnswer, BareRequest, Peer } from "../../host.ts";
 import { Metadata } from "../../metadata.ts";
 import { rejected } from "../muon/later.ts";
 import type { CallHead, Incoming } from "../transport.ts";
@@ -33,7 +33,7 @@ export interface HttpCallOptions {
   /** Time. */
   readonly clock: Clock;
   /** The request. */
-  readonly request: Request;
+  readonly request: BareRequest;
   /** Who sent it. */
   readonly peer: Peer;
   /** What is called. */
@@ -54,16 +54,16 @@ export interface HttpCallOptions {
   readonly finished: () => void;
 }
 
-/** A call that came as an HTTP request; its answer is {@link HttpCall.response}. */
+/** A call that came as an HTTP request; its answer is {@link HttpCall.answer}. */
 export class HttpCall implements Incoming {
   readonly head: CallHead;
   readonly peer: Peer;
   deadline: number | undefined;
   /** The answer. It never rejects. */
-  readonly response: Promise<Response>;
+  readonly answer: Promise<BareAnswer>;
   body: Uint8Array | undefined;
   readonly #options: HttpCallOptions;
-  readonly #respond: (response: Response) => void;
+  readonly #respond: (answer: BareAnswer) => void;
   readonly #timer: Timer | undefined;
   #over = false;
   #writer: EnvelopeWriter | undefined;
@@ -78,8 +78,8 @@ export class HttpCall implements Incoming {
     this.#options = options;
     this.head = options.head;
     this.peer = options.peer;
-    const { promise, resolve } = Promise.withResolvers<Response>();
-    this.response = promise;
+    const { promise, resolve } = Promise.withResolvers<BareAnswer>();
+    this.answer = promise;
     this.#respond = resolve;
     if (timeout !== undefined) {
       this.deadline = clock.now() + timeout;
@@ -198,12 +198,11 @@ export class HttpCall implements Incoming {
       return false;
     }
     this.#writer = new EnvelopeWriter({ window, gone: this.#gone });
-    this.#respond(
-      new Response(this.#writer.readable, {
-        status: 200,
-        headers: { ...headers, "content-type": form.enveloped },
-      }),
-    );
+    this.#respond({
+      status: 200,
+      headers: { ...headers, "content-type": form.enveloped },
+      body: this.#writer.readable,
+    });
     return true;
   }
 
@@ -237,7 +236,7 @@ export class HttpCall implements Incoming {
     const headers: Record<string, string> = { ...this.#options.headers, "content-type": type };
     if (trailer !== undefined && trailer.size > 0) writeTrailer(trailer, headers);
     this.#leave();
-    this.#respond(new Response(body as Uint8Array<ArrayBuffer>, { status, headers }));
+    this.#respond({ status, headers, body });
   }
 
   #late(timeout: number): void {
@@ -256,7 +255,7 @@ export class HttpCall implements Incoming {
       this.#writer?.break(error);
       this.#leave();
       // Nobody reads it; the host wants an answer all the same.
-      this.#respond(new Response(null, { status: httpStatus(error.status) }));
+      this.#respond({ status: httpStatus(error.status), headers: {}, body: null });
     }
     this.#controller?.abort(error);
   }

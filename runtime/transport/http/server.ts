@@ -4,10 +4,10 @@
  * @module
  */
 
-import { EMPTY } from "../../bytes.ts";
+import { utf8 } from "../../bytes.ts";
 import { type Clock, sleep } from "../../clock.ts";
 import { MuonError } from "../../errors.ts";
-import type { Peer, RequestHead } from "../../host.ts";
+import type { BareAnswer, BareRequest, Peer, RequestHead } from "../../host.ts";
 import type { Limits } from "../../policy.ts";
 import type { Accept, ServedProtocol } from "../transport.ts";
 import { readBody } from "./body.ts";
@@ -73,7 +73,12 @@ export class HttpServer implements ServedProtocol {
     return route !== undefined && (method === "POST" || PASCAL_CASE.test(route.endpoint));
   }
 
-  fetch(request: Request, peer: Peer): Promise<Response> | Response {
+  async fetch(request: Request, peer: Peer): Promise<Response> {
+    const { status, headers, body } = await this.answer(request, peer);
+    return new Response(body as BodyInit | null, { status, headers });
+  }
+
+  answer(request: BareRequest, peer: Peer): Promise<BareAnswer> | BareAnswer {
     this.#last = this.#options.clock.now();
     const route = routeOf(pathOfUrl(request.url))!;
     const origin = request.headers.get("origin");
@@ -132,13 +137,13 @@ export class HttpServer implements ServedProtocol {
   }
 
   #call(
-    request: Request,
+    request: BareRequest,
     { peer, route, headers: own }: {
       readonly peer: Peer;
       readonly route: Route;
       readonly headers: Readonly<Record<string, string>>;
     },
-  ): Promise<Response> | Response {
+  ): Promise<BareAnswer> | BareAnswer {
     const { clock, accept, limits } = this.#options;
     const { headers } = request;
     const given = headers.get("content-type");
@@ -186,15 +191,13 @@ export class HttpServer implements ServedProtocol {
     });
     if (enveloped) handOver(accept, call);
     else void this.#gather(request, call);
-    return call.response;
+    return call.answer;
   }
 
   /** Reads the one input, then hands the call over. */
-  async #gather(request: Request, call: HttpCall): Promise<void> {
+  async #gather(request: BareRequest, call: HttpCall): Promise<void> {
     try {
-      call.body = request.body === null
-        ? EMPTY
-        : await readBody(request, { limit: this.#options.limits.maxMessage, what: "input" });
+      call.body = await readBody(request, { limit: this.#options.limits.maxMessage, what: "input" });
     } catch (error) {
       const known = error instanceof MuonError
         ? error
@@ -205,8 +208,8 @@ export class HttpServer implements ServedProtocol {
   }
 
   /** What a caller asks before its first call, and what browsers ask. */
-  #describe(headers: Readonly<Record<string, string>>, origin: string | null): Response {
-    return new Response(null, {
+  #describe(headers: Readonly<Record<string, string>>, origin: string | null): BareAnswer {
+    return {
       status: 204,
       headers: {
         ...headers,
@@ -215,7 +218,8 @@ export class HttpServer implements ServedProtocol {
         "accept-post": this.#acceptPost,
         [MAX_MESSAGE]: String(this.#options.limits.maxMessage),
       },
-    });
+      body: null,
+    };
   }
 
   #unknownType(given: string | null): MuonError {
@@ -231,12 +235,13 @@ export class HttpServer implements ServedProtocol {
   }
 
   /** An answer in place of a call. What was not read of the body would stand in the way of the next request. */
-  #refuse(request: Request, error: MuonError, { status, headers }: Refusal = {}): Response {
+  #refuse(request: BareRequest, error: MuonError, { status, headers }: Refusal = {}): BareAnswer {
     request.body?.cancel().catch(() => {});
-    return new Response(JSON.stringify(errorBody(error)), {
+    return {
       status: status ?? httpStatus(error.status),
       headers: { ...headers, "content-type": "application/json" },
-    });
+      body: utf8(JSON.stringify(errorBody(error))),
+    };
   }
 }
 
@@ -258,9 +263,8 @@ function formOf(
 }
 
 /** Whether a request has a body, as its headers say it: servers give one of no bytes where there is none. */
-function hasBody({ body, headers }: Request): boolean {
-  return body !== null &&
-    (headers.has("transfer-encoding") || Number(headers.get("content-length") ?? 0) > 0);
+function hasBody({ headers }: BareRequest): boolean {
+  return headers.has("transfer-encoding") || Number(headers.get("content-length") ?? 0) > 0;
 }
 
 function handOver(accept: Accept, call: HttpCall): void {

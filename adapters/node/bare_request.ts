@@ -1,0 +1,110 @@
+/**
+ * A `node:http` request as protocols take it that need no `Request`. Of what a small call cost a service on Node, the
+ * web's `Request`, `Response`, `Headers`, streams and signal were more than half.
+ *
+ * @module
+ */
+
+import type { IncomingMessage } from "node:http";
+import type { BareHeaders, BareRequest, BareSignal } from "../../runtime/host.ts";
+import { bodyOf } from "./http_bridge.ts";
+
+/** A request; its headers and its signal it is itself. */
+export class NodeRequest implements BareRequest, BareHeaders, BareSignal {
+  aborted = false;
+  readonly #message: IncomingMessage;
+  #body: ReadableStream<Uint8Array<ArrayBuffer>> | undefined;
+  #listeners: (() => void)[] = [];
+  /** Fails who waits for the whole body. */
+  #cutOff: (() => void) | undefined;
+
+  /** @param message What came; its body is not asked for yet. */
+  constructor(message: IncomingMessage) {
+    this.#message = message;
+  }
+
+  get method(): string {
+    return this.#message.method ?? "GET";
+  }
+
+  get url(): string {
+    const { url = "/" } = this.#message;
+    return url.startsWith("/") ? `http://localhost${url}` : url;
+  }
+
+  get headers(): BareHeaders {
+    return this;
+  }
+
+  get signal(): BareSignal {
+    return this;
+  }
+
+  get body(): ReadableStream<Uint8Array<ArrayBuffer>> {
+    return this.#body ??= bodyOf(this.#message, {
+      cancel: () => void this.#message.resume(),
+      error: (cause) => cause ?? cutOff(),
+    });
+  }
+
+  arrayBuffer(): Promise<ArrayBuffer> {
+    return new Promise((resolve, reject) => {
+      const parts: Uint8Array[] = [];
+      this.#cutOff = () => reject(cutOff());
+      this.#message.on("data", (part: Uint8Array) => parts.push(part));
+      this.#message.on("end", () => {
+        this.#cutOff = undefined;
+        resolve(joined(parts));
+      });
+    });
+  }
+
+  get(name: string): string | null {
+    const value = this.#message.headers[name];
+    if (typeof value === "string") return value;
+    return Array.isArray(value) ? value.join(", ") : null;
+  }
+
+  has(name: string): boolean {
+    return Object.hasOwn(this.#message.headers, name);
+  }
+
+  *[Symbol.iterator](): Generator<[string, string]> {
+    const { headers } = this.#message;
+    for (const name in headers) yield [name, this.get(name)!];
+  }
+
+  addEventListener(_type: "abort", listener: () => void): void {
+    this.#listeners.push(listener);
+  }
+
+  removeEventListener(_type: "abort", listener: () => void): void {
+    this.#listeners = this.#listeners.filter((one) => one !== listener);
+  }
+
+  /** Its client went before it was answered. */
+  abort(): void {
+    this.aborted = true;
+    const listeners = this.#listeners;
+    this.#listeners = [];
+    for (const listener of listeners) listener();
+    this.#cutOff?.();
+  }
+}
+
+/** Bytes in a buffer of their own: what `node:http` gives lies in one that is large, and shared. */
+function joined(parts: readonly Uint8Array[]): ArrayBuffer {
+  let length = 0;
+  for (const part of parts) length += part.length;
+  const whole = new Uint8Array(length);
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole.buffer;
+}
+
+function cutOff(): TypeError {
+  return new TypeError("The client went before the request's body was complete");
+}
