@@ -169,9 +169,10 @@ export class Parts {
         this.#listeners.push(listener);
       }
     }
+    // The broker sees from the path alone what is for it, the transports look at the headers, too.
     const mounted = brokerProtocol === undefined
       ? [...this.#protocols]
-      : [...this.#protocols, brokerProtocol];
+      : [brokerProtocol, ...this.#protocols];
     if (mounted.length > 0 || routes.length > 0) {
       if (options.ops !== false) {
         mounted.push(createOps({

@@ -38,8 +38,8 @@ import {
 import { Directory } from "./directory.ts";
 import { Lease } from "./lease.ts";
 import { receiver } from "./receiver.ts";
-import { type Outcome, Sender } from "./sender.ts";
-import { BROADCAST, deliveryLimit, encodeMessage, type Inlet, recordOf } from "./wire.ts";
+import { type Outcome, type PostWindow, Sender } from "./sender.ts";
+import { BROADCAST, deliveryLimit, encodeMessage, type Inlet, inletAt, recordOf } from "./wire.ts";
 
 /** Options of {@link createHttpBroker}. */
 export interface HttpBrokerOptions {
@@ -114,6 +114,7 @@ class Http implements HttpBroker {
   readonly #abort = new AbortController();
   readonly #inboxes = new Map<string, Inbox>();
   readonly #inlets = new Map<string, Inlet>();
+  readonly #groups = new WeakMap<readonly Inlet[], readonly Group[]>();
   readonly #subscriptions = new Set<Subscription>();
 
   constructor(options: HttpBrokerOptions) {
@@ -151,13 +152,14 @@ class Http implements HttpBroker {
         { id: "muon.broker", notRun: true },
       );
     }
-    const groups = groupsOf(this.#inletsOf(topic, await this.#directory.find(topic, signal)));
+    const groups = this.#groupsOf(topic, await this.#directory.find(topic, signal));
     if (groups.length === 0) return { id: message.id, accepted: 0 };
 
     let encoded: Uint8Array | undefined;
     const encode = () => encoded ??= this.#encode(topic, message);
+    using window = this.#sender.window(signals);
     const outcomes = await Promise.all(
-      groups.map((group) => this.#deliver(group, { message, history: NEW, encode, signals })),
+      groups.map((group) => this.#deliver(group, { message, history: NEW, encode, signals, window })),
     );
     let accepted = 0;
     const refused: Outcome[] = [];
@@ -181,13 +183,13 @@ class Http implements HttpBroker {
     }
     this.#mustBeOpen("subscribe");
     const { system, registry } = this.#options;
-    const inlet: Inlet = {
+    const inlet = inletAt({
       id: `${topic}-${uuid(system.entropy)}`,
       topic,
       queue: options.queue,
       address: this.#address(topic),
       secure: this.#options.secure ?? false,
-    };
+    });
     const inbox = new Inbox({
       id: inlet.id,
       topic,
@@ -266,7 +268,9 @@ class Http implements HttpBroker {
     );
     let encoded: Uint8Array | undefined;
     const encode = () => encoded ??= this.#encode(topic, message, history);
-    const { type } = await this.#deliver(others, { message, history, encode, signals: [signal] });
+    const signals = [signal];
+    using window = this.#sender.window(signals);
+    const { type } = await this.#deliver(others, { message, history, encode, signals, window });
     if (type === "gone") return "none";
     if (type !== "accepted") return "busy";
     this.#log.debug("event handed over", { topic, queue, id: message.id, attempt: history.attempt });
@@ -280,6 +284,17 @@ class Http implements HttpBroker {
     return [...own, ...found.filter(({ id }) => !this.#inboxes.has(id))];
   }
 
+  /** The same in groups. Those of others are put together once, as the directory gives the same list until it changes. */
+  #groupsOf(topic: string, found: readonly Inlet[]): readonly Group[] {
+    const inlets = this.#inletsOf(topic, found);
+    if (inlets.length !== found.length || inlets.some((inlet, at) => inlet !== found[at])) {
+      return groupsOf(inlets);
+    }
+    let groups = this.#groups.get(found);
+    if (groups === undefined) this.#groups.set(found, groups = groupsOf(inlets));
+    return groups;
+  }
+
   /** Hands a message to one member of a group: at random, those last that could not be reached before. */
   async #deliver(
     group: Group,
@@ -288,13 +303,18 @@ class Http implements HttpBroker {
       readonly history: History;
       readonly encode: () => Uint8Array;
       readonly signals: readonly AbortSignal[];
+      /** The time of the first post. Each further one has its own, as it begins later. */
+      readonly window: PostWindow;
     },
   ): Promise<Outcome> {
     let outcome: Outcome = { type: "gone", reason: "it has no member" };
+    let posts = 0;
     for (const inlet of this.#order(group)) {
       const own = this.#inboxes.get(inlet.id);
       const next: Outcome = own === undefined
-        ? await this.#sender.post(inlet, what.encode(), what.signals)
+        ? await (posts++ === 0
+          ? this.#sender.post(inlet, what.encode(), what.window)
+          : this.#postLater(inlet, what))
         : own.offer(what.message, what.history)
         ? { type: "accepted" }
         : own.open
@@ -304,6 +324,14 @@ class Http implements HttpBroker {
       if (next.type !== "gone" || outcome.type === "gone") outcome = next;
     }
     return outcome;
+  }
+
+  async #postLater(
+    inlet: Inlet,
+    { encode, signals }: { readonly encode: () => Uint8Array; readonly signals: readonly AbortSignal[] },
+  ): Promise<Outcome> {
+    using window = this.#sender.window(signals);
+    return await this.#sender.post(inlet, encode(), window);
   }
 
   #order(group: Group): Group {

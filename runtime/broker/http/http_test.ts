@@ -308,6 +308,37 @@ describe("http broker that publishes", () => {
     await late;
   });
 
+  test("each member of a queue that is asked has the whole time to answer", async () => {
+    const at = world();
+    await using here = join(at, "10.0.0.1:1");
+    await using there = join(at, "10.0.0.2:1");
+    const got: string[] = [];
+    for (const name of ["a", "b"]) {
+      await there.subscribe("t", () => void got.push(name), { queue: "q" });
+    }
+    await there.subscribe("t", () => void got.push("every"));
+    const serve = at.network.get("10.0.0.2:1")!;
+    let silent = true;
+    at.network.set("10.0.0.2:1", async (request) => {
+      const { id } = (await recordsOf(there)).find(({ version }) => version !== "q")!.nodes[0]!;
+      const first = silent && new URL(request.url).searchParams.get("id") !== id;
+      if (first) silent = false;
+      else if (new URL(request.url).searchParams.get("id") !== id) {
+        // Longer than what is left of the time of the first.
+        await new Promise<void>((resolve) => at.clock.after(4_000, resolve));
+      }
+      return await (first ? new Promise<Response>(() => {}) : serve(request));
+    });
+    const { pending } = at.clock;
+    const publishing = here.publish("t", messageOf("1"));
+    await at.clock.advance(5_000);
+    await at.clock.advance(4_000);
+    assert.equal((await publishing).accepted, 2);
+    await at.clock.advance(0);
+    assert.equal(got.length, 2);
+    assert.equal(at.clock.pending, pending, "no timer of a post is left");
+  });
+
   test("the signal ends a publication, and so does closing the broker", async () => {
     const at = world();
     const here = join(at, "10.0.0.1:1");

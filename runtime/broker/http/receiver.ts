@@ -4,12 +4,15 @@
  * @module
  */
 
+import { utf8 } from "../../bytes.ts";
 import { uuid } from "../../entropy.ts";
 import { MuonError } from "../../errors.ts";
-import type { Protocol } from "../../host.ts";
+import type { BareAnswer, BareRequest, Protocol } from "../../host.ts";
 import type { System } from "../../platform.ts";
 import type { Inbox } from "../inbox.ts";
 import { decodeMessage, deliveryLimit, idOf, readBody } from "./wire.ts";
+
+const TAKEN: BareAnswer = { status: 200, headers: {}, body: null };
 
 /** What the protocol is made of. */
 export interface ReceiverOptions {
@@ -31,7 +34,7 @@ export function receiver(options: ReceiverOptions): Protocol {
   const { inboxes, system, maxMessage } = options;
   const limit = deliveryLimit(maxMessage);
 
-  async function take(request: Request): Promise<Response> {
+  async function take(request: BareRequest): Promise<BareAnswer> {
     const { url } = request;
     const id = idOf(url.slice(url.indexOf("/", url.indexOf("://") + 3)));
     const inbox = id === undefined ? undefined : inboxes.get(id);
@@ -47,24 +50,30 @@ export function receiver(options: ReceiverOptions): Protocol {
       );
     }
     const named = message.id === "" ? { ...message, id: uuid(system.entropy) } : message;
-    if (inbox.offer(named, history)) return new Response(null, { status: 200 });
+    if (inbox.offer(named, history)) return TAKEN;
     // It may have been closed while the body was read.
     if (!inbox.open) throw unknown();
-    return answer(429, inbox.full());
+    return refusal(429, inbox.full());
+  }
+
+  async function answer(request: BareRequest): Promise<BareAnswer> {
+    try {
+      return await take(request);
+    } catch (error) {
+      // What was not read of a body would stand in the way of the connection's next request.
+      await request.body?.cancel().catch(() => {});
+      const known = MuonError.from(error);
+      return refusal(known.status === "resource_exhausted" ? 413 : known.code, known);
+    }
   }
 
   return {
     name: "http-broker",
     matches: ({ method, path }) => method === "POST" && idOf(path) !== undefined,
+    answer,
     async fetch(request) {
-      try {
-        return await take(request);
-      } catch (error) {
-        // What was not read of a body would stand in the way of the connection's next request.
-        await request.body?.cancel().catch(() => {});
-        const known = MuonError.from(error);
-        return answer(known.status === "resource_exhausted" ? 413 : known.code, known);
-      }
+      const { status, headers, body } = await answer(request);
+      return new Response(body as BodyInit | null, { status, headers });
     },
   };
 }
@@ -73,6 +82,6 @@ function unknown(): MuonError {
   return new MuonError("not_found", "there is no such subscription here", { id: "muon.broker" });
 }
 
-function answer(status: number, error: MuonError): Response {
-  return new Response(JSON.stringify(error), { status, headers: { "content-type": "application/json" } });
+function refusal(status: number, error: MuonError): BareAnswer {
+  return { status, headers: { "content-type": "application/json" }, body: utf8(JSON.stringify(error)) };
 }

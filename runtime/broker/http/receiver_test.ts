@@ -39,6 +39,16 @@ describe("http broker that receives", () => {
     ) assert.equal(matches(method, path), false, `${method} ${path}`);
   });
 
+  test("finds the id wherever it stands in the query, and however it is written", async () => {
+    await using receiving = await subscribed();
+    const { protocol, registry } = receiving.broker;
+    const id = (await recordsOf({ registry }))[0]!.nodes[0]!.id;
+    for (const query of [`id=${id}`, `id=${id.replaceAll("-", "%2D")}`, `a=b&id=${id}`, `id=${id}&a=b`]) {
+      const request = new Request(`http://10.0.0.1:1/?${query}`, { method: "POST", body: "{}" });
+      assert.equal((await protocol.fetch!(request, { address: "127.0.0.1:1" })).status, 200, query);
+    }
+  });
+
   test("takes what Go Micro sends", async () => {
     await using receiving = await subscribed();
     const { status, answer } = await receiving.post(
@@ -140,6 +150,20 @@ describe("http broker that receives", () => {
     assert.equal(status, 413);
     assert.match(JSON.parse(answer).detail, /more than \d+ bytes: at most \d+ are taken/);
     assert.ok(pulled < 12, `${pulled} parts were read`);
+    for (
+      const headers of [{ "content-length": "70000" }, {
+        "content-length": "70000",
+        "transfer-encoding": "x",
+      }]
+    ) {
+      pulled = 0;
+      const body = new ReadableStream({ pull: () => void pulled++ }, { highWaterMark: 0 });
+      const init = { method: "POST", body, headers, duplex: "half" } as RequestInit;
+      const id = (await recordsOf(receiving.broker))[0]!.nodes[0]!.id;
+      const request = new Request(`http://10.0.0.1:1/?id=${id}`, init);
+      assert.equal((await receiving.broker.protocol.fetch!(request, { address: "127.0.0.1:1" })).status, 413);
+      assert.equal(pulled, 0, "what is declared too large is not read");
+    }
     const large = await receiving.post(JSON.stringify({ Header: {}, Body: toBase64(new Uint8Array(1_001)) }));
     assert.equal(large.status, 413);
     assert.match(JSON.parse(large.answer).detail, /has 1001 bytes: at most 1000 are taken/);
