@@ -10,6 +10,7 @@ import { EMPTY } from "../bytes.ts";
 import { MuonError } from "../errors.ts";
 import { LIMITS } from "../policy.ts";
 import { checkCbor } from "./cbor_check.ts";
+import { decodePlain, encodePlain, NOT_PLAIN } from "./cbor_plain.ts";
 import type { Codec, Marshal } from "./codec.ts";
 import { checkMaxDepth } from "./limits.ts";
 
@@ -68,6 +69,8 @@ export function cbor(options: CborOptions = {}): Codec {
   const marshal: Marshal = {
     encode(value) {
       if (value === undefined) return EMPTY;
+      const plain = encodePlain(value);
+      if (plain !== undefined) return plain;
       try {
         const { buffer, byteOffset, start, end } = machine.encode(value, REUSE_BUFFER_MODE);
         return new Uint8Array(buffer, byteOffset + start, end - start);
@@ -78,6 +81,8 @@ export function cbor(options: CborOptions = {}): Codec {
     decode(bytes) {
       const { length } = bytes;
       if (length === 0) return undefined;
+      const plain = decodePlain(bytes, maxDepth);
+      if (plain !== NOT_PLAIN) return plain;
       checkCbor(bytes, maxDepth);
       try {
         // cbor-x makes a DataView for each array it has not seen, which takes four times as long as decoding a small
