@@ -14,27 +14,42 @@ interface Message {
   arrayBuffer(): Promise<ArrayBuffer>;
 }
 
+/** How a body is read. */
+interface Reading {
+  /** Most bytes. */
+  readonly limit: number;
+  /** What it is, for the error. */
+  readonly what: "input" | "output";
+}
+
 /**
  * The bytes of a body.
  *
  * @param message Request or response.
- * @param options `limit`: most bytes; `what`: what it is, for the error.
+ * @param reading How it is read.
  * @throws {MuonError} `resource_exhausted`, if there are more; then nothing further is read.
  */
-export async function readBody(
-  message: Message,
-  { limit, what }: { readonly limit: number; readonly what: "input" | "output" },
-): Promise<Uint8Array> {
+export function readBody(message: Message, reading: Reading): Promise<Uint8Array> {
   const length = message.headers.get("content-length");
   // HTTP holds its sender to the length; a body that was unpacked on its way has another.
-  if (length !== null && !message.headers.has("content-encoding")) {
-    if (Number(length) > limit) {
-      await message.body?.cancel().catch(() => {});
-      throw tooLarge(what, length, limit);
-    }
-    return length === "0" ? EMPTY : new Uint8Array(await message.arrayBuffer());
-  }
-  const { body } = message;
+  if (length === null || message.headers.has("content-encoding")) return readParts(message.body, reading);
+  if (Number(length) > reading.limit) return refuse(message, length, reading);
+  return message.arrayBuffer().then(bytesOf);
+}
+
+function bytesOf(buffer: ArrayBuffer): Uint8Array {
+  return new Uint8Array(buffer);
+}
+
+async function refuse(message: Message, length: string, { limit, what }: Reading): Promise<never> {
+  await message.body?.cancel().catch(() => {});
+  throw tooLarge(what, length, limit);
+}
+
+async function readParts(
+  body: ReadableStream<Uint8Array> | null,
+  { limit, what }: Reading,
+): Promise<Uint8Array> {
   if (body === null) return EMPTY;
   const reader = body.getReader();
   const parts: Uint8Array[] = [];

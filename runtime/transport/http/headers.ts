@@ -8,7 +8,7 @@ import { fromBase64, text, toBase64, utf8 } from "../../bytes.ts";
 import { MuonError } from "../../errors.ts";
 import { isKey, isValue, Metadata } from "../../metadata.ts";
 
-/** What belongs to HTTP, to Connect or to the client, and is no metadata. */
+/** What belongs to HTTP, to Connect or to the client, and is no metadata; of the families below what comes often. */
 const TRANSPORT: ReadonlySet<string> = new Set([
   "accept",
   "accept-charset",
@@ -16,7 +16,11 @@ const TRANSPORT: ReadonlySet<string> = new Set([
   "accept-language",
   "accept-post",
   "allow",
+  "connect-protocol-version",
+  "connect-timeout-ms",
   "connection",
+  "content-length",
+  "content-type",
   "date",
   "expect",
   "host",
@@ -91,12 +95,12 @@ export function trailerOf(record: unknown): Metadata {
  * @throws {MuonError} `resource_exhausted`, if it is larger.
  */
 export function metadataOf(headers: Iterable<[string, string]>, limit: number): Metadata {
-  const entries = new Map<string, string>();
+  let entries: Map<string, string> | undefined;
   let size = 0;
   for (const [key, value] of headers) {
     if (isTransport(key)) continue;
     size += key.length + value.length;
-    entries.set(key, decodeValue(value));
+    (entries ??= new Map()).set(key, decodeValue(value));
   }
   if (size > limit) {
     throw new MuonError(
@@ -105,7 +109,7 @@ export function metadataOf(headers: Iterable<[string, string]>, limit: number): 
       { id: "muon.http", notRun: true },
     );
   }
-  return Metadata.trusted(entries);
+  return entries === undefined ? Metadata.EMPTY : Metadata.trusted(entries);
 }
 
 /** The metadata of an answer: `header` came ahead of it, `trailer` belongs to its end. */

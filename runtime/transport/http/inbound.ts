@@ -63,7 +63,7 @@ export class HttpCall implements Incoming {
   readonly answer: Promise<BareAnswer>;
   body: Uint8Array | undefined;
   readonly #options: HttpCallOptions;
-  readonly #respond: (answer: BareAnswer) => void;
+  #respond!: (answer: BareAnswer) => void;
   readonly #timer: Timer | undefined;
   #over = false;
   #writer: EnvelopeWriter | undefined;
@@ -78,9 +78,7 @@ export class HttpCall implements Incoming {
     this.#options = options;
     this.head = options.head;
     this.peer = options.peer;
-    const { promise, resolve } = Promise.withResolvers<BareAnswer>();
-    this.answer = promise;
-    this.#respond = resolve;
+    this.answer = new Promise((resolve) => this.#respond = resolve);
     if (timeout !== undefined) {
       this.deadline = clock.now() + timeout;
       this.#timer = clock.after(Math.min(timeout, 2 ** 31 - 1), () => this.#late(timeout));

@@ -13,7 +13,7 @@ import type { Accept, ServedProtocol } from "../transport.ts";
 import { readBody } from "./body.ts";
 import { Cors } from "./cors.ts";
 import { errorBody, httpStatus } from "./errors.ts";
-import { accepts, envelopedType, mediaType, metadataOf, timeoutOf } from "./headers.ts";
+import { accepts, envelopedType, type MediaType, mediaType, metadataOf, timeoutOf } from "./headers.ts";
 import { type AnswerForm, HttpCall } from "./inbound.ts";
 import { pathOfUrl, type Route, routeOf } from "./paths.ts";
 
@@ -50,6 +50,8 @@ export class HttpServer implements ServedProtocol {
   readonly #options: HttpServerOptions;
   readonly #cors: Cors;
   readonly #acceptPost: string;
+  /** What is read, by how its `Content-Type` is most often written: exactly so. */
+  readonly #known: ReadonlyMap<string, KnownType>;
   #calls = 0;
   #draining = false;
   /** When the last request came, in ms on the steady clock. */
@@ -63,8 +65,9 @@ export class HttpServer implements ServedProtocol {
     const { contentTypes } = options;
     this.#options = options;
     this.#cors = new Cors(options.origins);
-    this.#acceptPost = [...contentTypes, ...contentTypes.map(envelopedType)]
-      .filter((type) => type !== undefined).join(", ");
+    const types = [...contentTypes, ...contentTypes.map(envelopedType)].filter((type) => type !== undefined);
+    this.#acceptPost = types.join(", ");
+    this.#known = new Map(types.map((type) => [type, knownType(type)!]));
   }
 
   /** An endpoint's path; for other methods than POST one whose names are as muon makes them, lest a user's own be taken. */
@@ -73,9 +76,9 @@ export class HttpServer implements ServedProtocol {
     return route !== undefined && (method === "POST" || PASCAL_CASE.test(route.endpoint));
   }
 
-  async fetch(request: Request, peer: Peer): Promise<Response> {
-    const { status, headers, body } = await this.answer(request, peer);
-    return new Response(body as BodyInit | null, { status, headers });
+  fetch(request: Request, peer: Peer): Promise<Response> | Response {
+    const answer = this.answer(request, peer);
+    return answer instanceof Promise ? answer.then(responseOf) : responseOf(answer);
   }
 
   answer(request: BareRequest, peer: Peer): Promise<BareAnswer> | BareAnswer {
@@ -148,7 +151,8 @@ export class HttpServer implements ServedProtocol {
     const { headers } = request;
     const given = headers.get("content-type");
     // `curl -X POST` without a body says no type.
-    const type = mediaType(given ?? (hasBody(request) ? "" : "application/json"));
+    const named = given ?? (hasBody(request) ? "" : "application/json");
+    const type = this.#known.get(named) ?? knownType(named);
     if (type === undefined || !this.#options.contentTypes.includes(type.contentType)) {
       return this.#refuse(request, this.#unknownType(given), {
         status: 415,
@@ -180,7 +184,14 @@ export class HttpServer implements ServedProtocol {
       clock,
       request,
       peer,
-      head: { ...route, metadata, contentType, timeout: timeout ?? 0, idempotent: false },
+      head: {
+        service: route.service,
+        endpoint: route.endpoint,
+        metadata,
+        contentType,
+        timeout: timeout ?? 0,
+        idempotent: false,
+      },
       timeout,
       enveloped,
       form: formOf(type, headers.get("accept")),
@@ -190,21 +201,22 @@ export class HttpServer implements ServedProtocol {
       finished: this.#finished,
     });
     if (enveloped) handOver(accept, call);
-    else void this.#gather(request, call);
+    else this.#gather(request, call);
     return call.answer;
   }
 
   /** Reads the one input, then hands the call over. */
-  async #gather(request: BareRequest, call: HttpCall): Promise<void> {
-    try {
-      call.body = await readBody(request, { limit: this.#options.limits.maxMessage, what: "input" });
-    } catch (error) {
+  #gather(request: BareRequest, call: HttpCall): void {
+    const { accept, limits } = this.#options;
+    readBody(request, { limit: limits.maxMessage, what: "input" }).then((body) => {
+      call.body = body;
+      if (!call.over) handOver(accept, call);
+    }, (error) => {
       const known = error instanceof MuonError
         ? error
         : new MuonError("canceled", "the input ended before it was whole", { id: "muon.http", cause: error });
-      return call.refuse(known, known.status === "resource_exhausted" ? 413 : httpStatus(known.status));
-    }
-    if (!call.over) handOver(this.#options.accept, call);
+      call.refuse(known, known.status === "resource_exhausted" ? 413 : httpStatus(known.status));
+    });
   }
 
   /** What a caller asks before its first call, and what browsers ask. */
@@ -245,21 +257,37 @@ export class HttpServer implements ServedProtocol {
   }
 }
 
+/** A content type, and what stands beside it in answers. */
+interface KnownType extends MediaType {
+  /** The content type of a stream of such messages. */
+  readonly streamed: string | undefined;
+  /** What a caller reads who does not say. */
+  readonly form: AnswerForm;
+}
+
+function knownType(header: string): KnownType | undefined {
+  const type = mediaType(header);
+  if (type === undefined) return undefined;
+  const { contentType, enveloped } = type;
+  const streamed = envelopedType(contentType);
+  const form = enveloped
+    ? { plain: undefined, enveloped: streamed, empty: false }
+    : { plain: contentType, enveloped: undefined, empty: false };
+  return { contentType, enveloped, streamed, form };
+}
+
 /**
  * What the caller reads: an answer in the form of its request, and in the other form too where its `Accept` names that.
  * So the answer decides whether a call streams, and a caller that is muon need not know beforehand.
  */
-function formOf(
-  { contentType, enveloped }: { readonly contentType: string; readonly enveloped: boolean },
-  accept: string | null,
-): AnswerForm {
-  const streamed = envelopedType(contentType);
-  if (enveloped) {
-    const plain = accepts(accept, contentType);
-    return { plain: plain ? contentType : undefined, enveloped: streamed, empty: plain };
-  }
-  const streams = accepts(accept, streamed);
-  return { plain: contentType, enveloped: streams ? streamed : undefined, empty: streams };
+function formOf({ contentType, enveloped, streamed, form }: KnownType, accept: string | null): AnswerForm {
+  return accepts(accept, enveloped ? contentType : streamed)
+    ? { plain: contentType, enveloped: streamed, empty: true }
+    : form;
+}
+
+function responseOf({ status, headers, body }: BareAnswer): Response {
+  return new Response(body as BodyInit | null, { status, headers });
 }
 
 /** Whether a request has a body, as its headers say it: servers give one of no bytes where there is none. */
