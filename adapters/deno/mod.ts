@@ -6,7 +6,6 @@
 
 import type { System } from "../../runtime/platform.ts";
 import { machineClock } from "../node/clock.ts";
-import { dialWs } from "../node/dial.ts";
 import { machineSystem, type SystemOptions } from "../node/machine.ts";
 import { endOfTurn } from "../node/turn.ts";
 import { fetchWithDeno } from "./fetch.ts";
@@ -35,7 +34,8 @@ export function createSystem(options: SystemOptions = {}): System {
       host.tls?.clientCa === undefined && keepsConnections(Deno.version.deno)
         ? serveDeno(host, { clock })
         : (await import("../node/net_host.ts")).serveNet(host),
-    dialWebSocket: dialWs,
+    // The package `ws` is loaded with the first WebSocket: of a start it would take 10 ms of CPU.
+    dialWebSocket: async (url, dial) => (await import("../node/dial.ts")).dialWs(url, dial),
     fetchWith: fetchWithDeno,
   }, options);
 }

@@ -6,7 +6,6 @@
 
 import process from "node:process";
 import type { System } from "../../runtime/platform.ts";
-import { dialWs } from "./dial.ts";
 import { fetchWithNode } from "./fetch.ts";
 import { machineSystem, type SystemOptions } from "./machine.ts";
 import { serveNet } from "./net_host.ts";
@@ -30,7 +29,8 @@ export function createSystem(options: SystemOptions = {}): System {
     version: process.versions.node,
     endOfTurn,
     serve: serveNet,
-    dialWebSocket: dialWs,
+    // The package `ws` is loaded with the first WebSocket: of a start it would take 10 ms of CPU.
+    dialWebSocket: async (url, dial) => (await import("./dial.ts")).dialWs(url, dial),
     fetchWith: fetchWithNode,
   }, options);
 }

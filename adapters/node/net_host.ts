@@ -11,7 +11,7 @@ import { type AddressInfo, createServer as createNetServer, type Server, type So
 import type { Duplex } from "node:stream";
 import process from "node:process";
 import { createServer as createTlsServer, type TLSSocket } from "node:tls";
-import { WebSocketServer } from "ws";
+import type { WebSocketServer } from "ws";
 import type { Host, HostOptions, Peer, Protocol } from "../../runtime/host.ts";
 import { draining, failed, Mounts, nobody, type Refusal, toResponse } from "../../runtime/mounts.ts";
 import { hostPort, listenError } from "../web/address.ts";
@@ -73,15 +73,26 @@ export async function serveNet(options: HostOptions = {}): Promise<Host> {
   return host;
 }
 
+/** The package `ws` is loaded with the first WebSocket: of a start it would take 10 ms of CPU. */
+async function webSocketServer(maxMessage: number): Promise<WebSocketServer> {
+  const { WebSocketServer } = await import("ws");
+  return new WebSocketServer({
+    noServer: true,
+    clientTracking: false,
+    perMessageDeflate: false,
+    maxPayload: maxMessage,
+  });
+}
+
 class NetHost implements Host {
   addresses: readonly string[] = [];
   readonly #options: HostOptions;
   readonly #mounts = new Mounts({ raw: true });
   readonly #http: HttpServer;
-  readonly #sockets: WebSocketServer;
   readonly #raw = new Set<Socket>();
   readonly #connections = new Map<Duplex, Connection>();
   #server: Server | undefined;
+  #sockets: Promise<WebSocketServer> | undefined;
   #draining = false;
   #idle: (() => void) | undefined;
 
@@ -94,12 +105,6 @@ class NetHost implements Host {
     // Deno's node:http closes a connection behind its answer when the server it was given to does not listen.
     Object.defineProperty(this.#http, "listening", { get: () => !this.#draining });
     this.#http.on("upgrade", (message, socket, head) => this.#upgrade(message, { socket, head }));
-    this.#sockets = new WebSocketServer({
-      noServer: true,
-      clientTracking: false,
-      perMessageDeflate: false,
-      maxPayload: options.maxMessage ?? 1_048_576,
-    });
   }
 
   listensOn(server: Server): void {
@@ -202,11 +207,18 @@ class NetHost implements Host {
     const found = this.#mounts.socket(request);
     if ("refusal" in found) return writeRefusal(found.refusal, socket);
     const { protocol } = found;
-    // Without a verifyClient, handleUpgrade is synchronous: nobody else's choice can come between.
-    this.#sockets.options.handleProtocols = () => protocol.subprotocol;
-    this.#sockets.handleUpgrade(message, socket, head as Buffer, (accepted) => {
-      const maxMessage = this.#options.maxMessage ?? 1_048_576;
-      protocol.socket(new WsSocket(accepted, { copies: false, maxMessage }), connection.peer);
+    const maxMessage = this.#options.maxMessage ?? 1_048_576;
+    this.#sockets ??= webSocketServer(maxMessage);
+    this.#sockets.then((sockets) => {
+      if (this.#draining) return writeRefusal(draining(request), socket);
+      // Without a verifyClient, handleUpgrade is synchronous: nobody else's choice can come between.
+      sockets.options.handleProtocols = () => protocol.subprotocol;
+      sockets.handleUpgrade(message, socket, head as Buffer, (accepted) => {
+        protocol.socket(new WsSocket(accepted, { copies: false, maxMessage }), connection.peer);
+      });
+    }, (error) => {
+      report("cannot load the package ws", error);
+      socket.destroy();
     });
   }
 
