@@ -49,6 +49,7 @@ export class NodeRequest implements BareRequest, BareHeaders, BareSignal {
 
   arrayBuffer(): Promise<ArrayBuffer> {
     return new Promise((resolve, reject) => {
+      if (this.aborted) throw cutOff();
       const parts: Uint8Array[] = [];
       this.#cutOff = () => reject(cutOff());
       this.#message.on("data", (part: Uint8Array) => parts.push(part));
