@@ -23,6 +23,7 @@ import {
   toResponse,
 } from "../../runtime/mounts.ts";
 import { hostPort, listenError } from "../web/address.ts";
+import { HeldEvents } from "../web/held_events.ts";
 import { bun, type BunServer, type BunServerSocket } from "./api.ts";
 import { headOf } from "../web/request_head.ts";
 
@@ -91,10 +92,8 @@ class BunSocket implements MessageSocket {
   readonly protocol: string;
   readonly copies = true;
   readonly #socket: NativeSocket;
-  #events: MessageSocketEvents | undefined;
-  #early: Uint8Array[] = [];
+  readonly #events = new HeldEvents();
   #open = true;
-  #closed: { readonly code: number; readonly reason: string } | undefined;
   /** Why this end closes: what comes after it is not taken. */
   #refused = false;
   /** Whether a drain event is owed. */
@@ -111,11 +110,7 @@ class BunSocket implements MessageSocket {
   }
 
   listen(events: MessageSocketEvents): void {
-    this.#events = events;
-    const early = this.#early;
-    this.#early = [];
-    for (const data of early) events.message(data);
-    if (this.#closed !== undefined) events.close(this.#closed.code, this.#closed.reason);
+    this.#events.listen(events);
   }
 
   send(data: Uint8Array): void {
@@ -134,7 +129,7 @@ class BunSocket implements MessageSocket {
   }
 
   terminate(): void {
-    if (this.#closed !== undefined) return;
+    if (this.#events.closed) return;
     this.#open = false;
     this.#socket.terminate();
   }
@@ -144,20 +139,18 @@ class BunSocket implements MessageSocket {
     if (typeof message === "string") {
       this.#refused = true;
       this.close(1003, "text messages are not taken");
-    } else if (this.#events === undefined) this.#early.push(message);
-    else this.#events.message(message);
+    } else this.#events.message(message);
   }
 
   drained(): void {
     if (!this.#waits || this.#socket.getBufferedAmount() > 0) return;
     this.#waits = false;
-    this.#events?.drain();
+    this.#events.drain();
   }
 
   end(code: number, reason: string): void {
     this.#open = false;
-    this.#closed = { code, reason };
-    this.#events?.close(code, reason);
+    this.#events.close(code, reason);
   }
 }
 

@@ -6,6 +6,7 @@
 
 import type { WebSocket } from "ws";
 import type { MessageSocket, MessageSocketEvents } from "../../runtime/host.ts";
+import { HeldEvents } from "../web/held_events.ts";
 
 const BINARY = { binary: true, compress: false, fin: true };
 const ABNORMAL = 1006;
@@ -18,13 +19,10 @@ export class WsSocket implements MessageSocket {
   readonly #written = () => {
     if (this.#waits && this.#socket.bufferedAmount === 0) {
       this.#waits = false;
-      this.#events?.drain();
+      this.#events.drain();
     }
   };
-  #events: MessageSocketEvents | undefined;
-  /** What came before anybody listened. */
-  #early: Uint8Array[] = [];
-  #closed: { readonly code: number; readonly reason: string } | undefined;
+  readonly #events = new HeldEvents();
   /** Why this end closed the socket itself, where `ws` would report 1006. */
   #fault: { readonly code: number; readonly reason: string } | undefined;
   /** Whether a drain event is owed. */
@@ -46,8 +44,7 @@ export class WsSocket implements MessageSocket {
       }
       // `ws` gives a Buffer, whose slice() shares memory where that of a Uint8Array copies.
       const bytes = new Uint8Array(data.buffer as ArrayBuffer, data.byteOffset, data.length);
-      if (this.#events === undefined) this.#early.push(bytes);
-      else if (this.#fault === undefined) this.#events.message(bytes);
+      if (this.#fault === undefined) this.#events.message(bytes);
     });
     socket.on("error", (error: Error & { code?: string }) => {
       this.#fault ??= error.code === "WS_ERR_UNSUPPORTED_MESSAGE_LENGTH"
@@ -56,8 +53,8 @@ export class WsSocket implements MessageSocket {
     });
     socket.on("close", (code, reason) => {
       const fault = this.#fault;
-      this.#closed = fault !== undefined && code === ABNORMAL ? fault : { code, reason: reason.toString() };
-      this.#events?.close(this.#closed.code, this.#closed.reason);
+      if (fault !== undefined && code === ABNORMAL) this.#events.close(fault.code, fault.reason);
+      else this.#events.close(code, reason.toString());
     });
   }
 
@@ -66,11 +63,7 @@ export class WsSocket implements MessageSocket {
   }
 
   listen(events: MessageSocketEvents): void {
-    this.#events = events;
-    const early = this.#early;
-    this.#early = [];
-    for (const data of early) events.message(data);
-    if (this.#closed !== undefined) events.close(this.#closed.code, this.#closed.reason);
+    this.#events.listen(events);
   }
 
   send(data: Uint8Array): void {

@@ -6,6 +6,7 @@
 
 import type { Clock, Timer } from "../../runtime/clock.ts";
 import type { MessageSocket, MessageSocketEvents } from "../../runtime/host.ts";
+import { HeldEvents } from "./held_events.ts";
 
 /** The web has no event for a buffer that ran empty: how long until it is looked at again, in ms. */
 const LOOK = 2;
@@ -29,10 +30,7 @@ export class WebMessageSocket implements MessageSocket {
   readonly copies = true;
   readonly #socket: WebSocket;
   readonly #options: WebMessageSocketOptions;
-  #events: MessageSocketEvents | undefined;
-  /** What came before anybody listened. */
-  #early: Uint8Array[] = [];
-  #closed: { readonly code: number; readonly reason: string } | undefined;
+  readonly #events = new HeldEvents();
   /** Why this end closes: what comes after it is not taken. */
   #fault: { readonly code: number; readonly reason: string } | undefined;
   #look: Timer | undefined;
@@ -59,11 +57,7 @@ export class WebMessageSocket implements MessageSocket {
   }
 
   listen(events: MessageSocketEvents): void {
-    this.#events = events;
-    const early = this.#early;
-    this.#early = [];
-    for (const data of early) events.message(data);
-    if (this.#closed !== undefined) events.close(this.#closed.code, this.#closed.reason);
+    this.#events.listen(events);
   }
 
   send(data: Uint8Array): void {
@@ -83,15 +77,13 @@ export class WebMessageSocket implements MessageSocket {
   }
 
   #receive(data: string | ArrayBuffer): void {
-    if (this.#fault !== undefined || this.#closed !== undefined) return;
+    if (this.#fault !== undefined || this.#events.closed) return;
     if (typeof data === "string") return this.#refuse(1003, "text messages are not taken");
     const { maxMessage } = this.#options;
     if (data.byteLength > maxMessage) {
       return this.#refuse(1009, `a message was larger than ${maxMessage} bytes`);
     }
-    const bytes = new Uint8Array(data);
-    if (this.#events === undefined) this.#early.push(bytes);
-    else this.#events.message(bytes);
+    this.#events.message(new Uint8Array(data));
   }
 
   #refuse(code: number, reason: string): void {
@@ -100,18 +92,17 @@ export class WebMessageSocket implements MessageSocket {
   }
 
   #end(code: number, reason: string): void {
-    if (this.#closed !== undefined) return;
+    if (this.#events.closed) return;
     this.#look?.cancel();
-    this.#closed = this.#fault ?? { code, reason };
-    this.#events?.close(this.#closed.code, this.#closed.reason);
+    this.#events.close(this.#fault?.code ?? code, this.#fault?.reason ?? reason);
   }
 
   #lookLater(): void {
     this.#look = this.#options.clock.after(LOOK, () => {
       this.#look = undefined;
-      if (this.#closed !== undefined) return;
+      if (this.#events.closed) return;
       if (this.buffered > 0) this.#lookLater();
-      else this.#events?.drain();
+      else this.#events.drain();
     });
   }
 }
