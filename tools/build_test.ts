@@ -81,6 +81,9 @@ describe("the built package", () => {
     }
     const strange = paths.filter((path) => /_test\.|(?<!\.d)\.ts$|tsconfig|node_modules/.test(path));
     assert.deepEqual(strange, []);
+    // Each costs a start: the entries, what they share, and what is loaded late.
+    const scripts = paths.filter((path) => path.endsWith(".js"));
+    assert.ok(scripts.length < 60, `${scripts.length} files of JavaScript`);
   });
 
   test("is typed and runs on this runtime", async () => {
