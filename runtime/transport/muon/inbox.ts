@@ -4,10 +4,10 @@
  * @module
  */
 
-import { EMPTY } from "../../bytes.ts";
 import type { MuonError } from "../../errors.ts";
 import { exhausted } from "./failures.ts";
 import { OVERHEAD, type WireOptions } from "./limits.ts";
+import { Parts } from "./parts.ts";
 import type { Sender } from "./sender.ts";
 
 /** Bytes that all streams of a connection hold, of messages that are not read or not whole. */
@@ -48,6 +48,9 @@ export interface InboxContext {
   readonly holdings: Holdings;
 }
 
+/** Messages that were read and still stand in the queue before those that were not, at most. */
+const COMPACT = 1_024;
+
 interface Waiter {
   resolve(result: IteratorResult<Uint8Array, undefined>): void;
   reject(error: unknown): void;
@@ -59,9 +62,11 @@ export class Inbox implements AsyncIterableIterator<Uint8Array, undefined> {
   readonly #id: number;
   /** Called when the reader leaves before the end. */
   readonly #owner: { left(): void } | undefined;
-  #queue: Uint8Array[] = [];
+  /** Messages that wait, behind `#head` places of those that were read. Empty when none waits. */
+  #queue: (Uint8Array | undefined)[] = [];
   /** What reading each of the queue gives back. */
   #costs: number[] = [];
+  #head = 0;
   #waiter: Waiter | undefined;
   #closed = false;
   #error: MuonError | undefined;
@@ -72,8 +77,8 @@ export class Inbox implements AsyncIterableIterator<Uint8Array, undefined> {
   #owed = 0;
   /** Cost of the parts of an incomplete message that stands behind unread ones. */
   #debt = 0;
-  #parts: Uint8Array = EMPTY;
-  #length = 0;
+  /** A message that is not whole. */
+  #parts: Parts | undefined;
 
   constructor(context: InboxContext, id: number, owner?: { left(): void }) {
     this.#context = context;
@@ -124,7 +129,7 @@ export class Inbox implements AsyncIterableIterator<Uint8Array, undefined> {
     if (this.#spent > options.window + options.fragment + OVERHEAD) {
       return exhausted(`the other end sent beyond its credit of ${options.window} bytes`);
     }
-    const length = this.#length + body.length;
+    const length = (this.#parts?.length ?? 0) + body.length;
     if (length > options.maxMessage) {
       return exhausted(`a message is larger than ${options.maxMessage} bytes, the most that is taken`);
     }
@@ -135,13 +140,12 @@ export class Inbox implements AsyncIterableIterator<Uint8Array, undefined> {
       );
     }
     this.#held += body.length;
-    if (!more && this.#length === 0) return body;
-    this.#add(body, length);
+    if (!more && this.#parts === undefined) return body;
+    const parts = this.#parts ??= new Parts();
+    parts.add(body);
     if (!more) {
-      const whole = this.#parts.subarray(0, length);
-      this.#parts = EMPTY;
-      this.#length = 0;
-      return whole;
+      this.#parts = undefined;
+      return parts.take();
     }
     if (this.#queue.length === 0) this.#give(cost);
     else this.#debt += cost;
@@ -153,7 +157,7 @@ export class Inbox implements AsyncIterableIterator<Uint8Array, undefined> {
     if (this.#closed) return;
     this.#closed = true;
     this.#error = error;
-    this.#parts = EMPTY;
+    this.#parts = undefined;
     // From here on, what waits is held by nobody but the reader.
     this.#release(this.#held);
     const waiter = this.#waiter;
@@ -165,24 +169,34 @@ export class Inbox implements AsyncIterableIterator<Uint8Array, undefined> {
 
   /** Says that no more comes, and lets go of what waits. */
   drop(error?: MuonError): void {
-    this.#queue = [];
-    this.#costs = [];
+    this.#clear();
     if (this.#closed) this.#error = error;
     else this.close(error);
   }
 
+  /** The next message, if one waits. */
+  take(): Uint8Array | undefined {
+    const head = this.#head;
+    const value = this.#queue[head];
+    if (value === undefined) return undefined;
+    const cost = this.#costs[head]!;
+    this.#queue[head] = undefined;
+    this.#head = head + 1;
+    if (this.#head === this.#queue.length) this.#clear();
+    else if (this.#head === COMPACT) this.#forget();
+    this.#release(value.length);
+    this.#give(cost);
+    if (this.#queue.length === 0 && this.#debt > 0) {
+      this.#give(this.#debt);
+      this.#debt = 0;
+    }
+    return value;
+  }
+
   /** The next message. */
   next(): Promise<IteratorResult<Uint8Array, undefined>> {
-    const value = this.#queue.shift();
-    if (value !== undefined) {
-      this.#release(value.length);
-      this.#give(this.#costs.shift()!);
-      if (this.#queue.length === 0 && this.#debt > 0) {
-        this.#give(this.#debt);
-        this.#debt = 0;
-      }
-      return Promise.resolve({ done: false, value });
-    }
+    const value = this.take();
+    if (value !== undefined) return Promise.resolve({ done: false, value });
     if (this.#error !== undefined) return Promise.reject(this.#error);
     if (this.#closed) return Promise.resolve({ done: true, value: undefined });
     if (this.#waiter !== undefined) {
@@ -206,16 +220,17 @@ export class Inbox implements AsyncIterableIterator<Uint8Array, undefined> {
     return this;
   }
 
-  #add(body: Uint8Array, length: number): void {
-    if (length > this.#parts.length) {
-      // Twice as much each time, as messages come in equal parts; never more than a message may have.
-      const { maxMessage } = this.#context.options;
-      const next = new Uint8Array(Math.min(maxMessage, Math.max(2 * length, this.#parts.length * 2)));
-      next.set(this.#parts.subarray(0, this.#length));
-      this.#parts = next;
-    }
-    this.#parts.set(body, this.#length);
-    this.#length = length;
+  /** What was read must not stay when the reader never catches up. */
+  #forget(): void {
+    this.#queue = this.#queue.slice(COMPACT);
+    this.#costs = this.#costs.slice(COMPACT);
+    this.#head = 0;
+  }
+
+  #clear(): void {
+    this.#queue = [];
+    this.#costs = [];
+    this.#head = 0;
   }
 
   #give(cost: number): void {
