@@ -8,7 +8,7 @@ import { execFile } from "node:child_process";
 import { cp, mkdir, readFile, symlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
-import { binaryOf, ROOT } from "../../tools/runtimes.ts";
+import { binaryOf, ROOT, type Runtime } from "../../tools/runtimes.ts";
 import { setUpPeers } from "../peers/setup.ts";
 
 const exec = promisify(execFile);
@@ -30,12 +30,16 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
  * Makes an app, muon as `tools/build.ts` makes it for npm.
  *
  * @param name A file of `apps/`, without its ending.
- * @param options `form`; `directory`: where, an empty folder.
+ * @param options `form`; `directory`: where, an empty folder; `runtime`: what it is for.
  * @returns The file to start. It is JavaScript, so that no runtime compiles it.
  */
 export async function makeApp(
   name: string,
-  { form, directory }: { readonly form: Form; readonly directory: string },
+  { form, directory, runtime }: {
+    readonly form: Form;
+    readonly directory: string;
+    readonly runtime: Runtime;
+  },
 ): Promise<string> {
   const kind = name.split("_")[0]!;
   const modules = join(directory, "node_modules");
@@ -68,23 +72,41 @@ export async function makeApp(
       const { code } = await transform(text, { loader: "ts", format: "esm", target: "node22" });
       await writeFile(file, code);
     } else {
-      // As docs/single_file.md says for Node; the others run it, too.
-      await build({
-        stdin: { contents: text, loader: "ts", resolveDir: directory },
-        outfile: file,
-        bundle: true,
-        minify: true,
-        platform: "node",
-        format: "esm",
-        target: "node22",
-        banner: {
-          js: `import { createRequire } from "node:module"; const require = createRequire(import.meta.url);`,
-        },
-        logLevel: "silent",
-      });
+      const entry = join(directory, `${name}.ts`);
+      await writeFile(entry, text);
+      await bundle(entry, { file, runtime, whole: kind === "muon" });
     }
   } finally {
     await stop();
   }
   return file;
+}
+
+/** Puts an app into one file, for Node and Deno as docs/single_file.md says for Node, for Bun by Bun itself. */
+async function bundle(
+  entry: string,
+  { file, runtime, whole }: { readonly file: string; readonly runtime: Runtime; readonly whole: boolean },
+): Promise<void> {
+  // Elsewhere Hono serves by itself: its adapter for Node would only make the start slower.
+  const external = whole || runtime === "node" ? [] : ["@hono/node-server"];
+  if (runtime === "bun") {
+    const outside = external.map((one) => `--external=${one}`);
+    await exec(binaryOf("bun"), ["build", "--target=bun", "--minify", ...outside, entry, "--outfile", file]);
+    return;
+  }
+  const require =
+    `import { createRequire } from "node:module"; const require = createRequire(import.meta.url);`;
+  await build({
+    entryPoints: [entry],
+    outfile: file,
+    bundle: true,
+    minify: true,
+    platform: "node",
+    format: "esm",
+    target: "node22",
+    external,
+    // `ws` is CommonJS, and asks for Node's modules by `require`.
+    banner: whole ? { js: require } : {},
+    logLevel: "silent",
+  });
 }

@@ -53,7 +53,8 @@ const question: Question = {
     },
   ],
   notes:
-    `Each is JavaScript beside its \`node_modules\`, or minified in one file by esbuild; muon is what npm gets.
+    `Each is JavaScript beside its \`node_modules\`, or minified in one file, by Bun for itself, by esbuild for
+the others; muon is what npm gets.
 Hono serves one route; muon reads the command line and the environment, listens, and registers in the file registry.
 The port is tried every millisecond; the first that it accepts is asked for a greeting by a POST of JSON. Median of
 the starts of each round, after two that fill what the runtime keeps of compiled code.`,

@@ -24,8 +24,8 @@ const [app = "", form] = process.argv.slice(2);
 const { calls, directory } = settings();
 const home = join(directory, "app");
 await mkdir(home);
-const file = await makeApp(app, { form: form as Form, directory: home });
 const runtime = currentRuntime();
+const file = await makeApp(app, { form: form as Form, directory: home, runtime });
 const path = app.startsWith("muon") ? "/greeter.Greeter/Hello" : "/hello";
 
 // What a runtime keeps of what it has compiled is there from the first start on.
