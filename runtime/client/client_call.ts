@@ -48,7 +48,7 @@ export class ClientCall extends WheelTimer implements Invocation, ReplySink, Cal
   readonly #plan: CallPlan;
   #timeout = 0;
   #began = 0;
-  #waited = false;
+  timed = false;
   #policy: CallPolicy;
   #pick: Pick | undefined = undefined;
   #picked = 0;
@@ -227,7 +227,7 @@ export class ClientCall extends WheelTimer implements Invocation, ReplySink, Cal
     const { target, options } = this.#plan;
     const { node, service } = pick.candidate;
     this.#pick = pick;
-    this.#picked = this.#waited || this.attempt > 1 ? this.#now() : this.#began;
+    this.#picked = this.timed || this.attempt > 1 ? this.#now() : this.#began;
     this.node = node;
     const route = this.#route = target.route(service);
     this.kind = route.kind;
@@ -275,7 +275,7 @@ export class ClientCall extends WheelTimer implements Invocation, ReplySink, Cal
     let timeout = 0;
     if (this.deadline !== undefined) {
       // A call that did not wait has all its time: the same head serves the next one.
-      timeout = this.#waited || this.attempt > 1 ? Math.ceil(this.deadline - this.#now()) : this.#timeout;
+      timeout = this.timed || this.attempt > 1 ? Math.ceil(this.deadline - this.#now()) : this.#timeout;
       if (timeout <= 0) {
         throw new MuonError("deadline_exceeded", "The time for the call was over before it was sent", {
           id: "muon.client",
@@ -457,12 +457,12 @@ export class ClientCall extends WheelTimer implements Invocation, ReplySink, Cal
     if (this.#timeout === wait) return;
     this.#timeout = wait;
     this.deadline = this.#began + wait;
-    if (this.#waited) this.#watchTime();
+    if (this.timed) this.#watchTime();
   }
 
   /** Something other than the answer may take of the call's time, or all of it. */
   #mayWait(): void {
-    this.#waited = true;
+    this.timed = true;
     this.#watchTime();
   }
 

@@ -147,8 +147,8 @@ function isKind(kind: string | undefined): kind is Kind {
  */
 export function checkOptions(options: CallOptions): void {
   for (const key of Object.keys(options)) {
-    if (!OPTIONS.includes(key)) {
-      throw new TypeError(`Unknown call option "${key}"; there are ${OPTIONS.join(", ")}`);
+    if (!OPTIONS.has(key)) {
+      throw new TypeError(`Unknown call option "${key}"; there are ${[...OPTIONS].join(", ")}`);
     }
   }
   const { timeout, retries } = options;
@@ -160,7 +160,7 @@ export function checkOptions(options: CallOptions): void {
   }
 }
 
-const OPTIONS: readonly string[] = [
+const OPTIONS: ReadonlySet<string> = new Set([
   "timeout",
   "signal",
   "metadata",
@@ -171,7 +171,7 @@ const OPTIONS: readonly string[] = [
   "explain",
   "contentType",
   "transport",
-];
+]);
 
 /** Where an error of a call to a target happened. */
 export function whereOf(target: Target, node?: Node): Where {

@@ -12,7 +12,7 @@ import { MuonError } from "../errors.ts";
 import { isPromise, isStream } from "../eventual.ts";
 import type { Interceptor } from "../interceptor.ts";
 import type { Logger } from "../log.ts";
-import type { Accept, Incoming } from "../transport/transport.ts";
+import type { Accept, CallHead, Incoming } from "../transport/transport.ts";
 import { debugEntries, type DebugInfo } from "./debug.ts";
 import { type Outgoing, ServerCall, type ServerCallHost } from "./server_call.ts";
 import { type EndpointStats, type ServiceEntry, serviceEntry, type TableEntry } from "./table.ts";
@@ -64,14 +64,30 @@ export function createServer(options: ServerOptions): Server {
   const services = new Map<string, ServiceEntry>();
   const host: ServerCallHost = { clock, outgoing: options.outgoing, log };
 
-  function accept(call: Incoming): void {
-    const { head } = call;
+  /** What was found for the last head: links give the same object for the same calls. */
+  let last: { readonly head: CallHead; readonly entry: TableEntry; readonly marshal: Marshal } | undefined =
+    undefined;
+
+  /** @throws {MuonError} If there is no such endpoint or codec. */
+  function find(head: CallHead): NonNullable<typeof last> {
+    if (last?.head === head) return last;
     const service = head.service === "" ? serviceOf(head.endpoint) : head.service;
     const entry = services.get(service)?.endpoints.get(head.endpoint);
-    if (entry === undefined) return call.fail(unknownEndpoint(service, head.endpoint));
+    if (entry === undefined) throw unknownEndpoint(service, head.endpoint);
     const marshal = codecs.find(head.contentType);
-    if (marshal === undefined) return call.fail(codecs.unknown(head.contentType));
+    if (marshal === undefined) throw codecs.unknown(head.contentType);
+    return last = { head, entry, marshal };
+  }
 
+  function accept(call: Incoming): void {
+    const { head } = call;
+    let found: NonNullable<typeof last>;
+    try {
+      found = find(head);
+    } catch (error) {
+      return call.fail(error as MuonError);
+    }
+    const { entry, marshal } = found;
     const { stats } = entry;
     stats.requests++;
     stats.inflight++;
@@ -260,6 +276,7 @@ export function createServer(options: ServerOptions): Server {
       const all = { definition, endpoints };
       for (const [name, debug] of debugEntries(all, options.debug)) endpoints.set(name, debug);
       services.set(definition.name, all);
+      last = undefined;
     },
   };
 }

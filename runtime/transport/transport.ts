@@ -36,6 +36,8 @@ export interface CallHead {
 export interface ReplySink {
   /** Until when the answer is waited for, as `timeout` in the head says, in ms on the steady clock. @default {none} */
   readonly deadline?: number | undefined;
+  /** Whether it ends the call by itself then, so that the link need not. @default {false} */
+  readonly timed?: boolean;
   /**
    * The answer came: `body` is the one output, or `undefined` where the endpoint answers with a `stream`. The bytes
    * are the receiver's to keep. `at` is when it came, in ms on the steady clock, where the link has looked.

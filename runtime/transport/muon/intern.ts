@@ -76,9 +76,14 @@ export function routeRoom(route: Route): number {
   return 8 + textRoom(route.service) + textRoom(route.endpoint) + textRoom(route.contentType);
 }
 
+/** A route, and the head of the last call that took it. */
+interface Taken extends Route {
+  head: CallHead | undefined;
+}
+
 /** The routes that the other end has defined here. */
 export class RoutesIn {
-  readonly #known: Route[] = [];
+  readonly #known: Taken[] = [];
   readonly #limit: number;
 
   /** @param limit How many are kept. */
@@ -87,7 +92,7 @@ export class RoutesIn {
   }
 
   /** Reads a route. */
-  read(reader: Reader): Route {
+  read(reader: Reader): Taken {
     const reference = reader.varint();
     if (reference >= FIRST) {
       const route = this.#known[reference - FIRST];
@@ -98,6 +103,7 @@ export class RoutesIn {
       service: reader.text(MAX_NAME, "a service's name"),
       endpoint: reader.text(MAX_NAME, "an endpoint's name"),
       contentType: reader.text(MAX_NAME, "a content type"),
+      head: undefined,
     };
     if (reference === DEFINE) {
       if (this.#known.length >= this.#limit) {
@@ -106,6 +112,18 @@ export class RoutesIn {
       this.#known.push(route);
     }
     return route;
+  }
+
+  /** The head of a call; the same object again where it says the same. */
+  head(route: Taken, call: Pick<CallHead, "metadata" | "timeout" | "idempotent">): CallHead {
+    const { metadata, timeout, idempotent } = call;
+    const { head } = route;
+    if (
+      head !== undefined && head.metadata === metadata && head.timeout === timeout &&
+      head.idempotent === idempotent
+    ) return head;
+    const { service, endpoint, contentType } = route;
+    return route.head = { service, endpoint, metadata, contentType, timeout, idempotent };
   }
 }
 

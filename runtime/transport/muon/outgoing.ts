@@ -60,7 +60,9 @@ export class Outgoing {
     const call = new UnaryCall(this.#session, this.#takeId(), { head, sink });
     this.#make(call, body);
     if (head.timeout > 0) {
-      this.#session.wheel.set(call, sink.deadline ?? this.#clock.now() + head.timeout);
+      const deadline = sink.deadline ?? this.#clock.now() + head.timeout;
+      if (sink.timed === true) call.at = deadline;
+      else this.#session.wheel.set(call, deadline);
     }
     return call;
   }

@@ -369,22 +369,16 @@ export class Session implements InboxContext {
     }
     const more = body !== undefined && (kind & frames.MORE) !== 0;
     const call = new InboundCall(this, id, {
-      head: {
-        service: route.service,
-        endpoint: route.endpoint,
-        metadata,
-        contentType: route.contentType,
-        timeout,
-        idempotent: (kind & frames.IDEMPOTENT) !== 0,
-      },
+      head: this.#routes.head(route, { metadata, timeout, idempotent: (kind & frames.IDEMPOTENT) !== 0 }),
       arrived: this.now,
       body: more ? undefined : body,
       more,
     });
     this.#served.add(call);
-    if (call.deadline !== undefined) this.wheel.set(call, call.deadline);
     if (more) call.onData(body!, true);
     else this.accept(call);
+    // Most are answered by now, and have no deadline to watch.
+    if (!call.over && call.deadline !== undefined) this.wheel.set(call, call.deadline);
   }
 
   #onReply(id: number, kind: number, reader: Reader): void {
