@@ -273,6 +273,104 @@ export function testRegistry(suite: RegistrySuite): void {
   });
 }
 
+/** Two registries over one store, each with a watch of its own kept by looking at it. */
+export interface StoredRegistryHarness extends RegistryHarness {
+  /** Sets the wall clock forward by `ms` milliseconds, or, below 0, back. */
+  jump(ms: number): void;
+  /** Has every look at the store fail with an error, until it is `undefined`. */
+  fail(error: Error | undefined): void;
+  /** The lines of `there`'s log, each of which begins with its level. */
+  readonly lines: readonly string[];
+}
+
+/**
+ * Runs what is to hold beside {@link testRegistry} for a registry over a store that others write to, by clocks of their
+ * own, and that may be out of reach.
+ *
+ * @param suite `create`: makes a harness over an empty store, on a clock that is turned.
+ */
+export function testStoredRegistry(suite: {
+  readonly name: string;
+  readonly create: () => Promise<StoredRegistryHarness> | StoredRegistryHarness;
+}): void {
+  const run = (title: string, body: (harness: StoredRegistryHarness) => Promise<void>) =>
+    test(title, async () => {
+      const harness = await suite.create();
+      try {
+        await body(harness);
+      } finally {
+        await harness[Symbol.asyncDispose]();
+      }
+    });
+  const nodes = async ({ there }: RegistryHarness) =>
+    (await there.getService("greeter")).flatMap((record) => record.nodes.map(({ id }) => id));
+  const DAY = 86_400_000;
+
+  describe(`registry ${suite.name}, as a store`, () => {
+    run("out of reach, it leaves a watch with what it knows, and says for how long", async (harness) => {
+      const { here, there, lines, advance, fail } = harness;
+      await here.register(greeter("1", "a"), { ttl: 2 * MINUTE });
+      await using watch = watching(harness, there, "greeter");
+      await watch.until(() => watch.events.length > 0);
+      fail(new Error("stale handle"));
+      await advance(5_000);
+      assert.deepEqual(watch.events.map(({ type }) => type), ["sync"]);
+      assert.equal(lines.filter((line) => line.startsWith("warn")).length, 1, lines.join(""));
+      assert.ok(there.away! > 3_000 && there.away! <= 5_000, `${there.away} ms`);
+      await assert.rejects(there.getService("greeter"), /unavailable.*stale handle/);
+      fail(undefined);
+      await advance(1_000);
+      assert.equal(there.away, 0);
+      assert.equal(lines.filter((line) => line.startsWith("info")).length, 1, lines.join(""));
+      await here.register(greeter("1", "b"), { ttl: MINUTE });
+      await watch.until(() => watch.events.length > 1);
+      assert.deepEqual(watch.events.map(({ type }) => type), ["sync", "create"]);
+    });
+
+    for (const ms of [-DAY, DAY]) {
+      run(
+        `a wall clock that jumps by ${ms} ms kills no node that is renewed, and keeps no dead one`,
+        async (harness) => {
+          const { here, there, advance, jump } = harness;
+          await here.register(greeter("1", "a"), { ttl: MINUTE });
+          await using watch = watching(harness, there, "greeter");
+          await watch.until(() => watch.records.length === 1);
+          jump(ms);
+          for (let i = 0; i < 6; i++) {
+            await advance(20_000);
+            await here.register(greeter("1", "a"), { ttl: MINUTE });
+            assert.deepEqual(await nodes(harness), ["a"]);
+          }
+          const lost = () => watch.events.filter(({ type }) => type === "delete").length;
+          assert.equal(lost(), 0);
+          await advance(61_000);
+          assert.equal(lost(), 1);
+        },
+      );
+    }
+
+    run("whoever looks first after a jump forward sees a node at its next beat", async (harness) => {
+      const { here, advance, jump } = harness;
+      await here.register(greeter("1", "a"), { ttl: MINUTE });
+      jump(DAY);
+      assert.deepEqual(await nodes(harness), []);
+      await advance(20_000);
+      await here.register(greeter("1", "a"), { ttl: MINUTE });
+      assert.deepEqual(await nodes(harness), ["a"]);
+    });
+
+    run("who has not looked for long takes no old record for a living node", async (harness) => {
+      const { here, advance } = harness;
+      await here.register(greeter("1", "a"), { ttl: 1_000 });
+      assert.deepEqual(await nodes(harness), ["a"]);
+      await advance(500);
+      await here.register(greeter("1", "a"), { ttl: 1_000 });
+      await advance(5_000);
+      assert.deepEqual(await nodes(harness), []);
+    });
+  });
+}
+
 /** A record of the service that the suite registers. */
 export function greeter(version: string, id: string, node: Partial<Node> = {}): ServiceRecord {
   return {

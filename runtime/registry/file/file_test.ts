@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { machineClock } from "../../../adapters/node/clock.ts";
 import { machineFiles } from "../../../adapters/node/files.ts";
-import { greeter, testRegistry } from "../../../tests/conformance/registry.ts";
+import { greeter, testRegistry, testStoredRegistry } from "../../../tests/conformance/registry.ts";
 import { MemoryFiles } from "../../../tests/support/memory_files.ts";
 import { text, utf8 } from "../../bytes.ts";
 import { sleep } from "../../clock.ts";
@@ -77,6 +77,27 @@ for (const silent of [false, true]) {
     },
   });
 }
+
+testStoredRegistry({
+  name: "file",
+  create() {
+    const { clock, files, lines, open } = machine();
+    const here = open();
+    const there = open();
+    return {
+      here,
+      there,
+      lines,
+      advance: (ms) => clock.advance(ms),
+      jump: (ms) => clock.jump(ms),
+      fail: (error) => error === undefined ? files.broken.clear() : void files.broken.set("list", error),
+      async [Symbol.asyncDispose]() {
+        await here[Symbol.asyncDispose]();
+        await there[Symbol.asyncDispose]();
+      },
+    };
+  },
+});
 
 testRegistry({
   name: "file, on the machine's own",
@@ -186,29 +207,6 @@ test("one file that cannot be read harms no other node, and not even its own", a
   assert.deepEqual(nodesOf(await registry.getService("greeter")), []);
 });
 
-test("a directory that cannot be read leaves a watch with what it knows", async () => {
-  const { files, lines, open, clock } = machine();
-  await using registry = open();
-  await registry.register(greeter("1", "a"), { ttl: 60_000 });
-  const seen: string[] = [];
-  const following = (async () => {
-    for await (const event of registry.watch({ service: "greeter" })) seen.push(event.type);
-  })();
-  await clock.advance(10);
-  files.broken.set("list", new Error("stale handle"));
-  await clock.advance(5_000);
-  assert.deepEqual(seen, ["sync"]);
-  assert.equal(lines.filter((line) => line.startsWith("warn")).length, 1);
-  assert.ok(registry.away! > 3_000 && registry.away! <= 5_000, `${registry.away} ms`);
-  await assert.rejects(registry.getService("greeter"), /unavailable.*stale handle/);
-  files.broken.clear();
-  await registry.register(greeter("1", "b"), { ttl: 60_000 });
-  assert.equal(registry.away, 0);
-  assert.deepEqual(seen, ["sync", "create"]);
-  await registry[Symbol.asyncDispose]();
-  await following;
-});
-
 test("a directory that is removed is made again, and watched again", async () => {
   const { files, open, clock } = machine();
   await using registry = open({ poll: 1_000 });
@@ -260,31 +258,6 @@ test("a change that the system tells of is seen before the next poll", async () 
   await following;
 });
 
-for (const jump of [-86_400_000, 86_400_000]) {
-  test(`a wall clock that jumps by ${jump} ms kills no node that is renewed, and keeps no dead one`, async () => {
-    const { open, clock } = machine();
-    await using here = open();
-    await using there = open();
-    let lost = 0;
-    const following = (async () => {
-      for await (const event of there.watch({ service: "greeter" })) if (event.type === "delete") lost++;
-    })();
-    await here.register(greeter("1", "a"), { ttl: 60_000 });
-    await clock.advance(1_000);
-    clock.jump(jump);
-    for (let i = 0; i < 6; i++) {
-      await clock.advance(20_000);
-      await here.register(greeter("1", "a"), { ttl: 60_000 });
-      assert.deepEqual(nodesOf(await there.getService("greeter")), ["a"]);
-    }
-    assert.equal(lost, 0);
-    await clock.advance(61_000);
-    assert.equal(lost, 1);
-    await there[Symbol.asyncDispose]();
-    await following;
-  });
-}
-
 test("a beat that was seen to come just before a jump forward counts", async () => {
   const { files, open, clock } = machine();
   files.silent = true;
@@ -312,30 +285,6 @@ test("a change that leaves time and size of a file as they were is seen", async 
     await here.register(greeter("1", "a", { address }), { ttl: 60_000 });
     assert.equal((await there.getService("greeter"))[0]?.nodes[0]?.address, address);
   }
-});
-
-test("whoever looks for the first time after a jump forward sees a node at its next beat", async () => {
-  const { open, clock } = machine();
-  await using here = open();
-  await here.register(greeter("1", "a"), { ttl: 60_000 });
-  clock.jump(86_400_000);
-  await using there = open();
-  assert.deepEqual(nodesOf(await there.getService("greeter")), []);
-  await clock.advance(20_000);
-  await here.register(greeter("1", "a"), { ttl: 60_000 });
-  assert.deepEqual(nodesOf(await there.getService("greeter")), ["a"]);
-});
-
-test("a reader that has not looked for long does not take an old record for a living node", async () => {
-  const { open, clock } = machine();
-  await using here = open();
-  await using there = open();
-  await here.register(greeter("1", "a"), { ttl: 1_000 });
-  assert.deepEqual(nodesOf(await there.getService("greeter")), ["a"]);
-  await clock.advance(500);
-  await here.register(greeter("1", "a"), { ttl: 1_000 });
-  await clock.advance(5_000);
-  assert.deepEqual(nodesOf(await there.getService("greeter")), []);
 });
 
 test("a record long dead is removed, once it was seen to be so for its time to live", async () => {

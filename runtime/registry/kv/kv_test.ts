@@ -8,7 +8,7 @@ import { openDenoKv } from "../../../adapters/deno/kv.ts";
 import { machineClock } from "../../../adapters/node/clock.ts";
 import { machineFiles } from "../../../adapters/node/files.ts";
 import { openNpmKv } from "../../../adapters/node/kv.ts";
-import { greeter, testRegistry } from "../../../tests/conformance/registry.ts";
+import { greeter, testRegistry, testStoredRegistry } from "../../../tests/conformance/registry.ts";
 import { MemoryKv } from "../../../tests/support/memory_kv.ts";
 import { utf8 } from "../../bytes.ts";
 import { sleep } from "../../clock.ts";
@@ -99,6 +99,27 @@ testRegistry({
         await there[Symbol.asyncDispose]();
         assert.equal(clock.pending, 0);
         assert.equal(kv.closed, false, "a store that was given stays open");
+      },
+    };
+  },
+});
+
+testStoredRegistry({
+  name: "kv",
+  create() {
+    const { clock, kv, lines, open } = machine();
+    const here = open();
+    const there = open();
+    return {
+      here,
+      there,
+      lines,
+      advance: (ms) => clock.advance(ms),
+      jump: (ms) => clock.jump(ms),
+      fail: (error) => void (kv.broken = error),
+      async [Symbol.asyncDispose]() {
+        await here[Symbol.asyncDispose]();
+        await there[Symbol.asyncDispose]();
       },
     };
   },
@@ -304,53 +325,6 @@ test("a store that does not answer is an error in time", async () => {
   kv.silent = false;
   assert.deepEqual(await registry.getService("greeter"), []);
 });
-
-test("a store that cannot be read leaves a watch with what it knows", async () => {
-  const { clock, kv, lines, open } = machine();
-  await using registry = open();
-  await registry.register(greeter("1", "a"), { ttl: 60_000 });
-  const seen: string[] = [];
-  const following = (async () => {
-    for await (const event of registry.watch({ service: "greeter" })) seen.push(event.type);
-  })();
-  await clock.advance(10);
-  kv.broken = new Error("connection reset");
-  await clock.advance(5_000);
-  assert.deepEqual(seen, ["sync"]);
-  assert.equal(lines.filter((line) => line.startsWith("warn")).length, 1, lines.join(""));
-  assert.ok(registry.away! > 3_000 && registry.away! <= 5_000, `${registry.away} ms`);
-  kv.broken = undefined;
-  await clock.advance(1_000);
-  assert.equal(registry.away, 0);
-  assert.equal(lines.filter((line) => line.startsWith("info")).length, 1, lines.join(""));
-  await registry[Symbol.asyncDispose]();
-  await following;
-});
-
-for (const jump of [-86_400_000, 86_400_000]) {
-  test(`a wall clock that jumps by ${jump} ms kills no node that is renewed, and keeps no dead one`, async () => {
-    const { clock, open } = machine();
-    await using here = open();
-    await using there = open();
-    let lost = 0;
-    const following = (async () => {
-      for await (const event of there.watch({ service: "greeter" })) if (event.type === "delete") lost++;
-    })();
-    await here.register(greeter("1", "a"), { ttl: 60_000 });
-    await clock.advance(1_000);
-    clock.jump(jump);
-    for (let i = 0; i < 6; i++) {
-      await clock.advance(20_000);
-      await here.register(greeter("1", "a"), { ttl: 60_000 });
-      assert.deepEqual(nodesOf(await there.getService("greeter")), ["a"]);
-    }
-    assert.equal(lost, 0);
-    await clock.advance(61_000);
-    assert.equal(lost, 1);
-    await there[Symbol.asyncDispose]();
-    await following;
-  });
-}
 
 test("a record that did not change is not read again", async () => {
   const { kv, open } = machine();
