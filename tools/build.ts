@@ -32,6 +32,8 @@ process.exit(built ? 0 : 1);
 async function putTogether(): Promise<void> {
   const { outputFiles } = await bundle({
     entryPoints: await entries(),
+    // So that what is made names no folder of this machine.
+    absWorkingDir: out,
     outdir: out,
     outbase: out,
     chunkNames: "chunks/[hash]",
