@@ -72,7 +72,9 @@ export function receiver(options: ReceiverOptions): Protocol {
     matches: ({ method, path }) => method === "POST" && idOf(path) !== undefined,
     answer,
     async fetch(request) {
-      const { status, headers, body } = await answer(request);
+      const answered = await answer(request);
+      if (answered === TAKEN) return new Response();
+      const { status, headers, body } = answered;
       return new Response(body as BodyInit | null, { status, headers });
     },
   };

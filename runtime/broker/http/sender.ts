@@ -119,13 +119,6 @@ export class Sender {
    * @throws The reason of one of the window's signals, once it is aborted.
    */
   async post(inlet: Inlet, body: Uint8Array, window: PostWindow): Promise<Outcome> {
-    const outcome = await this.#post(inlet, body, window);
-    if (outcome.type === "gone") this.#lost(inlet, outcome.reason);
-    else this.#unreachable.delete(inlet.id);
-    return outcome;
-  }
-
-  async #post(inlet: Inlet, body: Uint8Array, window: PostWindow): Promise<Outcome> {
     const { fetch, timeout } = this.#options;
     const request: RequestInit = {
       method: "POST",
@@ -138,12 +131,22 @@ export class Sender {
       try {
         const response = await fetch(inlet.url, request);
         // The body is read to its end, so that the connection can be used again.
-        return outcomeOf(response.status, await response.text());
+        const answer = await response.text();
+        const outcome = response.ok ? ACCEPTED : outcomeOf(response.status, answer);
+        if (outcome.type === "gone") this.#lost(inlet, outcome.reason);
+        else this.#unreachable.delete(inlet.id);
+        return outcome;
       } catch (error) {
         window.throwIfAborted();
-        if (window.late) return { type: "failed", reason: `no answer within ${timeout} ms` };
+        if (window.late) {
+          this.#unreachable.delete(inlet.id);
+          return { type: "failed", reason: `no answer within ${timeout} ms` };
+        }
         // The first failure may be that of a kept connection which the other side closed meanwhile.
-        if (!again) return { type: "gone", reason: reasonOf(error) };
+        if (again) continue;
+        const reason = reasonOf(error);
+        this.#lost(inlet, reason);
+        return { type: "gone", reason };
       }
     }
   }
@@ -158,7 +161,6 @@ export class Sender {
 }
 
 function outcomeOf(status: number, text: string): Outcome {
-  if (status >= 200 && status < 300) return ACCEPTED;
   const reason = `HTTP ${status}: ${detailOf(text)}`;
   if (status === 404) return { type: "gone", reason };
   if (status === 429) return { type: "full", reason };
