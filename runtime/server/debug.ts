@@ -118,11 +118,16 @@ export function* debugEntries(service: ServiceEntry, info: DebugInfo): Iterable<
   }
 }
 
+/** Whether an endpoint is one of those, which are neither counted nor refused when there are many calls. */
+export function isDebug(endpoint: string): boolean {
+  return endpoint.startsWith(`${RESERVED_HANDLER}.`);
+}
+
 function stats(service: ServiceEntry, info: DebugInfo): Stats {
   const endpoints: Record<string, Counts> = {};
   const total: Counts = { requests: 0, errors: 0, canceled: 0, inflight: 0 };
   for (const [name, entry] of service.endpoints) {
-    if (name.startsWith(`${RESERVED_HANDLER}.`)) continue;
+    if (isDebug(name)) continue;
     const { requests, errors, canceled, inflight } = entry.stats;
     endpoints[name] = { requests, errors, canceled, inflight };
     total.requests += requests;

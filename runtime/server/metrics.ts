@@ -6,8 +6,7 @@
  * @module
  */
 
-import { RESERVED_HANDLER } from "../definition.ts";
-import type { DebugInfo } from "./debug.ts";
+import { type DebugInfo, isDebug } from "./debug.ts";
 import { LATENCY_BUCKETS } from "./latency.ts";
 import type { ServiceEntry, TableEntry } from "./table.ts";
 
@@ -44,7 +43,7 @@ export interface Scraped {
 export function metricsText({ services, debug, ready }: Scraped): string {
   const rows = services.flatMap(({ definition, endpoints }) =>
     [...endpoints]
-      .filter(([endpoint]) => !endpoint.startsWith(`${RESERVED_HANDLER}.`))
+      .filter(([endpoint]) => !isDebug(endpoint))
       .map(([endpoint, entry]) => ({ labels: { service: definition.name, endpoint }, entry }))
   );
   const each = (name: string, value: (entry: TableEntry) => number): Sample[] =>

@@ -13,7 +13,7 @@ import { isPromise, isStream } from "../eventual.ts";
 import type { Interceptor } from "../interceptor.ts";
 import type { Logger } from "../log.ts";
 import type { Accept, CallHead, Incoming } from "../transport/transport.ts";
-import { debugEntries, type DebugInfo } from "./debug.ts";
+import { debugEntries, type DebugInfo, isDebug } from "./debug.ts";
 import { type Outgoing, ServerCall, type ServerCallHost } from "./server_call.ts";
 import { type EndpointStats, type ServiceEntry, serviceEntry, type TableEntry } from "./table.ts";
 
@@ -29,6 +29,8 @@ export interface ServerOptions {
   readonly log: Logger;
   /** Stand around every handler, outermost first. @default {[]} */
   readonly interceptors?: readonly Interceptor[];
+  /** Calls that may be under way at a time, over all transports; what comes beyond them is refused. @default {Infinity} */
+  readonly maxConcurrentCalls?: number;
   /** What `Debug` says of the process. */
   readonly debug: DebugInfo;
 }
@@ -52,6 +54,8 @@ export interface Server {
 /**
  * Makes a server. It listens nowhere by itself: transports hand it calls.
  *
+ * @throws {RangeError} If `maxConcurrentCalls` is not from 1.
+ *
  * @example
  * ```ts
  * const server = createServer({ clock, codecs, outgoing, log, debug });
@@ -60,9 +64,15 @@ export interface Server {
  * ```
  */
 export function createServer(options: ServerOptions): Server {
-  const { clock, codecs, log } = options;
+  const { clock, codecs, log, maxConcurrentCalls = Infinity } = options;
+  if (!(maxConcurrentCalls >= 1)) {
+    throw new RangeError(`maxConcurrentCalls must be from 1: the current value is ${maxConcurrentCalls}`);
+  }
   const services = new Map<string, ServiceEntry>();
   const host: ServerCallHost = { clock, outgoing: options.outgoing, log };
+
+  /** Calls under way, of all endpoints. A handler whose caller is gone counts until it ends. */
+  let running = 0;
 
   /** What was found for the last head: links give the same object for the same calls. */
   let last: { readonly head: CallHead; readonly entry: TableEntry; readonly marshal: Marshal } | undefined =
@@ -88,6 +98,8 @@ export function createServer(options: ServerOptions): Server {
       return call.fail(error as MuonError);
     }
     const { entry, marshal } = found;
+    if (running >= maxConcurrentCalls && !isDebug(entry.definition.name)) return call.fail(busy());
+    running++;
     const { stats } = entry;
     stats.requests++;
     stats.inflight++;
@@ -168,6 +180,7 @@ export function createServer(options: ServerOptions): Server {
       return fail(call, entry, { error: unencodable(entry, error), started, context });
     }
     const { stats } = entry;
+    running--;
     stats.inflight--;
     if (call.over) countCanceled(stats);
     stats.latency.observe(clock.now() - started);
@@ -206,6 +219,7 @@ export function createServer(options: ServerOptions): Server {
         const credit = call.send(body);
         if (credit !== undefined) await credit;
       }
+      running--;
       entry.stats.inflight--;
       if (call.over) countCanceled(entry.stats);
       entry.stats.latency.observe(clock.now() - started);
@@ -228,6 +242,7 @@ export function createServer(options: ServerOptions): Server {
     },
   ): void {
     const { stats } = entry;
+    running--;
     stats.inflight--;
     if (call.over) countCanceled(stats);
     else stats.errors++;
@@ -239,6 +254,14 @@ export function createServer(options: ServerOptions): Server {
     call.fail(failure, context?.trailer);
   }
 
+  function busy(): MuonError {
+    return new MuonError(
+      "resource_exhausted",
+      `This node has ${running} calls under way, and takes no more than ${maxConcurrentCalls} (maxConcurrentCalls)`,
+      { id: "muon.server", notRun: true },
+    );
+  }
+
   function unknownEndpoint(service: string, endpoint: string): MuonError {
     const known = services.get(service);
     if (known === undefined) {
@@ -248,7 +271,7 @@ export function createServer(options: ServerOptions): Server {
         { id: "muon.server", notRun: true },
       );
     }
-    const names = [...known.endpoints.keys()].filter((name) => !name.startsWith("Debug."));
+    const names = [...known.endpoints.keys()].filter((name) => !isDebug(name));
     return new MuonError(
       "not_found",
       `Service "${service}" has no endpoint "${endpoint}"; it has ${

@@ -100,7 +100,7 @@ type Members = Record<string, (input: never, context: Context) => unknown>;
 function serving(
   endpoints: Readonly<Record<string, Partial<EndpointDefinition>>>,
   members: Members,
-  interceptors: readonly Interceptor[] = [],
+  options: { interceptors?: readonly Interceptor[]; maxConcurrentCalls?: number } = {},
 ) {
   const clock = new VirtualClock();
   const lines: string[] = [];
@@ -109,7 +109,7 @@ function serving(
     codecs: new Codecs([json(), cbor()]),
     outgoing: {} as Outgoing,
     log: lineLogger((line) => lines.push(line)),
-    interceptors,
+    ...options,
     debug: {
       node: "n1",
       started: clock.wall(),
@@ -198,7 +198,9 @@ describe("the handler table", () => {
         return this.#greeting;
       }
     }
-    const { call } = serving({ hello: {} }, new Greeter() as never, [around("outer"), around("inner")]);
+    const { call } = serving({ hello: {} }, new Greeter() as never, {
+      interceptors: [around("outer"), around("inner")],
+    });
     assert.equal((await call(new FakeCall("Greeter.Hello", 1))).value, "hi");
     assert.deepEqual(order, ["outer", "inner"]);
   });
@@ -292,6 +294,64 @@ describe("a call with one answer", () => {
       const { error } = await call(new FakeCall("Greeter.Hello", 0, { items }));
       assert.equal(error!.status, "invalid_argument");
       assert.match(error!.detail, new RegExp(`takes one input, and the caller sent ${sent}`));
+    }
+  });
+});
+
+describe("calls beyond as many as may be under way", () => {
+  test("are refused before they run, until one of them is over, however it ends", async () => {
+    const ends: PromiseWithResolvers<string>[] = [];
+    const wait = () => ends[ends.push(Promise.withResolvers<string>()) - 1]!.promise;
+    const { server, call, stats } = serving(
+      { wait: {}, count: {} },
+      {
+        wait,
+        count: async function* () {
+          yield await wait();
+        },
+      },
+      { maxConcurrentCalls: 2 },
+    );
+    const begin = (endpoint: string) => {
+      const made = new FakeCall(endpoint, {});
+      server.accept(made);
+      return made;
+    };
+    const refused = async () => {
+      const { error } = await call(new FakeCall("Greeter.Wait", {}));
+      assert.equal(error!.status, "resource_exhausted");
+      assert.match(error!.detail, /2 calls under way, and takes no more than 2 \(maxConcurrentCalls\)/);
+      assert.equal(error!.notRun, true, "another node may be tried");
+    };
+    const canceled = begin("Greeter.Wait");
+    const streaming = begin("Greeter.Count");
+    await turns();
+    await refused();
+    assert.equal(ends.length, 2, "and did not run");
+    assert.deepEqual((await call(new FakeCall("Debug.Health", {}))).value, { status: "ok" });
+
+    canceled.leave();
+    await turns();
+    await refused(); // Its handler runs on.
+    ends[0]!.resolve("a");
+    await canceled.done.promise;
+    const failing = begin("Greeter.Wait");
+    await refused();
+    ends[2]!.reject(new Error("no"));
+    await failing.done.promise;
+    const last = begin("Greeter.Wait");
+    await refused();
+    ends[1]!.resolve("b");
+    ends[3]!.resolve("d");
+    await Promise.all([streaming.done.promise, last.done.promise]);
+    assert.equal(last.value, "d");
+    assert.deepEqual(streaming.sent, ["b"]);
+    assert.equal(stats("Greeter.Wait").requests, 3, "calls that are refused are not counted as begun");
+  });
+
+  test("must be left room by the limit", () => {
+    for (const maxConcurrentCalls of [0, -1, NaN]) {
+      assert.throws(() => serving({}, {}, { maxConcurrentCalls }), /maxConcurrentCalls must be from 1/);
     }
   });
 });
