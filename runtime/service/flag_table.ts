@@ -47,6 +47,11 @@ export const FLAGS: Readonly<Record<string, Flag>> = {
   server_address: { sets: "address", kind: "text", help: "host:port to listen on; 127.0.0.1:0" },
   server_advertise: { sets: "advertise", kind: "text", help: "host:port to put in the record instead" },
   server_metadata: { sets: "metadata", kind: "pairs", help: "key=value for the record; may be given again" },
+  max_concurrent_calls: {
+    sets: "maxConcurrentCalls",
+    kind: "count",
+    help: "Calls at a time, more are refused; no limit",
+  },
   register_ttl: {
     sets: "registerTtl",
     kind: "duration",

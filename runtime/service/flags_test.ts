@@ -41,6 +41,7 @@ const OPTIONS: Readonly<Record<string, readonly [text: string, option: string, v
   server_address: [":8080", "address", ":8080"],
   server_advertise: ["10.0.0.1:80", "advertise", "10.0.0.1:80"],
   server_metadata: ["a=b=c", "metadata", { a: "b=c" }],
+  max_concurrent_calls: ["100", "maxConcurrentCalls", 100],
   register_ttl: ["90", "registerTtl", 90_000],
   register_interval: ["1m30s", "registerInterval", 90_000],
   stop_timeout: ["500ms", "stopTimeout", 500],

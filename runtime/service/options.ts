@@ -104,6 +104,11 @@ export interface ServiceOptions<F extends OwnFlags = OwnFlags> extends MeshOptio
   readonly registerInterval?: number;
   /** How long a stopping service lets what is under way finish, in ms. @default {10000} */
   readonly stopTimeout?: number;
+  /**
+   * Calls and streams that may be under way in this process at a time, whatever they come over. Those beyond are refused
+   * with `resource_exhausted` before their handler runs, and a caller tries another node. @default {no limit}
+   */
+  readonly maxConcurrentCalls?: number;
   /** Stand around each handler, of calls, streams and events. @default {[]} */
   readonly interceptors?: readonly Interceptor[];
   /** Whether `/healthz`, `/readyz` and `/metrics` are answered on the shared port. @default {true} */

@@ -85,6 +85,7 @@ export class Parts {
       outgoing: this.mesh,
       log,
       interceptors: options.interceptors ?? [],
+      maxConcurrentCalls: options.maxConcurrentCalls,
       debug: {
         node: this.#id,
         started: clock.wall(),
