@@ -52,7 +52,7 @@ test("maxConcurrentCalls holds for all transports together, and who is refused g
   for (const transport of ["ws", "http", "mucp"]) {
     await assert.rejects(
       Promise.resolve(door.who(undefined, { transport })),
-      { status: "resource_exhausted", detail: /2 calls under way, and takes no more than 2/ },
+      { status: "resource_exhausted", detail: /as many calls under way as it takes at a time: 2/ },
       transport,
     );
   }

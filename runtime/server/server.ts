@@ -257,7 +257,7 @@ export function createServer(options: ServerOptions): Server {
   function busy(): MuonError {
     return new MuonError(
       "resource_exhausted",
-      `This node has ${running} calls under way, and takes no more than ${maxConcurrentCalls} (maxConcurrentCalls)`,
+      `This node has as many calls under way as it takes at a time: ${maxConcurrentCalls} (maxConcurrentCalls)`,
       { id: "muon.server", notRun: true },
     );
   }

@@ -320,7 +320,7 @@ describe("calls beyond as many as may be under way", () => {
     const refused = async () => {
       const { error } = await call(new FakeCall("Greeter.Wait", {}));
       assert.equal(error!.status, "resource_exhausted");
-      assert.match(error!.detail, /2 calls under way, and takes no more than 2 \(maxConcurrentCalls\)/);
+      assert.match(error!.detail, /as many calls under way as it takes at a time: 2 \(maxConcurrentCalls\)/);
       assert.equal(error!.notRun, true, "another node may be tried");
     };
     const canceled = begin("Greeter.Wait");
