@@ -1,5 +1,5 @@
 /**
- * Values that come later, once or one by one: promises and streams, told apart and joined with signals.
+ * Values that come later, once or one by one: promises and streams, told apart, and promises joined with signals.
  *
  * @module
  */
@@ -13,42 +13,6 @@ export function isStream(value: unknown): value is AsyncIterable<unknown> {
 export function isPromise(value: unknown): value is Promise<unknown> {
   return typeof value === "object" && value !== null &&
     typeof (value as { then?: unknown }).then === "function";
-}
-
-/** A stream of what a function makes of each item. Closing it closes the source. */
-export function mapStream(
-  source: AsyncIterable<unknown>,
-  transform: (item: unknown) => unknown,
-): AsyncIterableIterator<unknown> {
-  const items = source[Symbol.asyncIterator]();
-  let done = false;
-  return {
-    [Symbol.asyncIterator]() {
-      return this;
-    },
-    async next() {
-      if (done) return { done: true, value: undefined };
-      const item = await items.next();
-      if (item.done) {
-        done = true;
-        return item;
-      }
-      try {
-        const value = transform(item.value);
-        return { done: false, value: isPromise(value) ? await value : value };
-      } catch (error) {
-        // The consumer sees the error; the source must learn that nobody reads on.
-        done = true;
-        await items.return?.();
-        throw error;
-      }
-    },
-    async return(value?: unknown) {
-      done = true;
-      await items.return?.();
-      return { done: true, value };
-    },
-  };
 }
 
 /** A promise's outcome, or the signal's reason if that comes first. */

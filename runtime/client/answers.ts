@@ -6,6 +6,7 @@
 
 import type { Marshal } from "../codec/codec.ts";
 import type { MuonError } from "../errors.ts";
+import { Items } from "../items.ts";
 import type { Exchange } from "../transport/transport.ts";
 import type { Answers } from "./pending_call.ts";
 
@@ -29,13 +30,7 @@ export function decodeAnswers(
   return {
     trailer,
     cancel: (error) => exchange.cancel(error),
-    async *[Symbol.asyncIterator]() {
-      try {
-        for await (const body of exchange.messages) yield marshal.decode(body);
-      } catch (error) {
-        throw place(error);
-      }
-    },
+    [Symbol.asyncIterator]: () => new Items(exchange.messages, (body) => marshal.decode(body), { place }),
   };
 }
 

@@ -7,6 +7,7 @@
 
 import type { Stream, UntypedCall } from "../call.ts";
 import { MuonError } from "../errors.ts";
+import { Items } from "../items.ts";
 import { Metadata } from "../metadata.ts";
 import type { CallHandle } from "../transport/transport.ts";
 
@@ -17,6 +18,8 @@ export interface Answers extends AsyncIterable<unknown> {
   /** Ends the call. */
   cancel(error: MuonError): void;
 }
+
+const END: IteratorReturnResult<undefined> = Object.freeze({ done: true, value: undefined });
 
 const PENDING = 0;
 const VALUE = 1;
@@ -118,16 +121,8 @@ export class PendingCall<T = unknown> implements UntypedCall<T> {
     return this.#settle().then((value) => value instanceof AnswerStream ? value.trailer : this.#trailer);
   }
 
-  async *[Symbol.asyncIterator](): AsyncGenerator<T, void> {
-    let finished = false;
-    try {
-      const value = await this.#settle();
-      if (value instanceof AnswerStream) yield* value as AnswerStream as AsyncIterable<T>;
-      else yield value;
-      finished = true;
-    } finally {
-      if (!finished) this.cancel();
-    }
+  [Symbol.asyncIterator](): AsyncIterableIterator<T, undefined> {
+    return new CallItems(this);
   }
 
   cancel(reason?: unknown): void {
@@ -142,6 +137,71 @@ export class PendingCall<T = unknown> implements UntypedCall<T> {
   [Symbol.asyncDispose](): Promise<void> {
     this.cancel();
     return Promise.resolve();
+  }
+}
+
+/**
+ * The items of a call's answer: those of its stream, or its one value. A generator would take four promises an item
+ * beside those of the stream.
+ */
+class CallItems<T> implements AsyncIterableIterator<T, undefined> {
+  readonly #call: PendingCall<T>;
+  #items: Items<T, T> | undefined = undefined;
+  #over = false;
+
+  constructor(call: PendingCall<T>) {
+    this.#call = call;
+  }
+
+  next(): Promise<IteratorResult<T, undefined>> {
+    if (this.#items !== undefined) return this.#items.next();
+    if (this.#over) return Promise.resolve(END);
+    return this.#call.then(this.#answered, this.#failed);
+  }
+
+  /** Leaving the loop cancels. */
+  async return(): Promise<IteratorResult<T, undefined>> {
+    this.#over = true;
+    await this.#items?.return();
+    this.#call.cancel();
+    return END;
+  }
+
+  async throw(error: unknown): Promise<IteratorResult<T, undefined>> {
+    await this.return();
+    throw error;
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  readonly #answered = (
+    answer: T,
+  ): IteratorResult<T, undefined> | Promise<IteratorResult<T, undefined>> => {
+    // Who did not wait for the first item and asked for the next one comes here, too.
+    if (this.#items !== undefined) return this.#items.next();
+    if (this.#over) return END;
+    if (answer instanceof AnswerStream) return (this.#items = this.#itemsOf(answer)).next();
+    this.#over = true;
+    return { done: false, value: answer };
+  };
+
+  readonly #failed = (error: unknown): IteratorResult<T, undefined> => {
+    if (this.#over) return END;
+    this.#over = true;
+    throw error;
+  };
+
+  #itemsOf(stream: AnswerStream): Items<T, T> {
+    const items = stream[Symbol.asyncIterator]();
+    if (items instanceof Items) return items;
+    // An interceptor's: where it fails, nobody reads on.
+    const place = (error: unknown) => {
+      this.#call.cancel();
+      return error;
+    };
+    return new Items({ [Symbol.asyncIterator]: () => items as AsyncIterator<T> }, (item) => item, { place });
   }
 }
 

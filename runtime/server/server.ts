@@ -11,6 +11,7 @@ import type { ServiceDefinition } from "../definition.ts";
 import { MuonError } from "../errors.ts";
 import { isPromise, isStream } from "../eventual.ts";
 import type { Interceptor } from "../interceptor.ts";
+import { Items } from "../items.ts";
 import type { Logger } from "../log.ts";
 import type { Accept, CallHead, Incoming } from "../transport/transport.ts";
 import { debugEntries, type DebugInfo, isDebug } from "./debug.ts";
@@ -335,8 +336,8 @@ function notOne(entry: TableEntry, sent: string): MuonError {
 }
 
 /** The items of an input stream, decoded. */
-async function* inputs(call: Incoming, marshal: Marshal): AsyncGenerator<unknown, void> {
-  for await (const body of call.messages) yield marshal.decode(body);
+function inputs(call: Incoming, marshal: Marshal): AsyncIterable<unknown> {
+  return new Items(call.messages, (body) => marshal.decode(body));
 }
 
 async function* single(value: unknown): AsyncGenerator<unknown, void> {

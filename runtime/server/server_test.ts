@@ -16,7 +16,6 @@ import { VirtualClock } from "../virtual_clock.ts";
 import type { Description, Stats } from "./debug.ts";
 import { asReply, createServer } from "./server.ts";
 import type { Outgoing } from "./server_call.ts";
-import { mapStream } from "../eventual.ts";
 
 const marshal = json().bind();
 
@@ -488,24 +487,6 @@ describe("a call with streams", () => {
     credit.resolve();
     await turns();
     assert.deepEqual([made.sent, made.answers], [[1, 2], ["end"]]);
-  });
-
-  test("mapStream closes its source when a transformation fails, or its reader leaves", async () => {
-    let closed = 0;
-    async function* source() {
-      try {
-        yield 1;
-        yield 2;
-      } finally {
-        closed++;
-      }
-    }
-    const failing = mapStream(source(), () => Promise.reject(new Error("x")));
-    await assert.rejects(failing.next(), /x/);
-    assert.deepEqual(await failing.next(), { done: true, value: undefined });
-    const left = mapStream(source(), (item) => item);
-    for await (const _ of left) break;
-    assert.equal(closed, 2);
   });
 });
 

@@ -6,7 +6,8 @@
 
 import { type Handler, intercept, type Interceptor, type Invocation } from "../interceptor.ts";
 import type { EndpointDefinition, ServiceDefinition } from "../definition.ts";
-import { isPromise, isStream, mapStream } from "../eventual.ts";
+import { isPromise, isStream } from "../eventual.ts";
+import { Items } from "../items.ts";
 import { validate } from "../schema.ts";
 import type { Context } from "../context.ts";
 import { Latency } from "./latency.ts";
@@ -115,7 +116,7 @@ function checked(
     return validate(output, value, outputName, "internal");
   };
   const eachOutput = (items: AsyncIterable<unknown>) =>
-    mapStream(items, (item) => validate(output!, item, outputName, "internal"));
+    new Items(items, (item) => validate(output!, item, outputName, "internal"));
 
   const run = (value: unknown, context: Context): unknown => {
     const result = method(value, context);
@@ -126,7 +127,7 @@ function checked(
   return (invocation: Invocation) => {
     const context = invocation.context!;
     if (isStream(invocation.input)) {
-      return run(mapStream(invocation.input, (item) => validate(input, item, inputName)), context);
+      return run(new Items(invocation.input, (item) => validate(input, item, inputName)), context);
     }
     const value = validate(input, invocation.input, inputName);
     return isPromise(value) ? value.then((parsed) => run(parsed, context)) : run(value, context);

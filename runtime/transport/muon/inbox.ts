@@ -5,6 +5,7 @@
  */
 
 import type { MuonError } from "../../errors.ts";
+import { NOTHING, TAKE, type Takeable } from "../../items.ts";
 import { exhausted } from "./failures.ts";
 import { OVERHEAD, type WireOptions } from "./limits.ts";
 import { Parts } from "./parts.ts";
@@ -57,7 +58,7 @@ interface Waiter {
 }
 
 /** The receiving half of a stream, for one reader. */
-export class Inbox implements AsyncIterableIterator<Uint8Array, undefined> {
+export class Inbox implements AsyncIterableIterator<Uint8Array, undefined>, Takeable<Uint8Array> {
   readonly #context: InboxContext;
   readonly #id: number;
   /** Called when the reader leaves before the end. */
@@ -175,10 +176,10 @@ export class Inbox implements AsyncIterableIterator<Uint8Array, undefined> {
   }
 
   /** The next message, if one waits. */
-  take(): Uint8Array | undefined {
+  [TAKE](): Uint8Array | typeof NOTHING {
     const head = this.#head;
     const value = this.#queue[head];
-    if (value === undefined) return undefined;
+    if (value === undefined) return NOTHING;
     const cost = this.#costs[head]!;
     this.#queue[head] = undefined;
     this.#head = head + 1;
@@ -195,8 +196,8 @@ export class Inbox implements AsyncIterableIterator<Uint8Array, undefined> {
 
   /** The next message. */
   next(): Promise<IteratorResult<Uint8Array, undefined>> {
-    const value = this.take();
-    if (value !== undefined) return Promise.resolve({ done: false, value });
+    const value = this[TAKE]();
+    if (value !== NOTHING) return Promise.resolve({ done: false, value });
     if (this.#error !== undefined) return Promise.reject(this.#error);
     if (this.#closed) return Promise.resolve({ done: true, value: undefined });
     if (this.#waiter !== undefined) {

@@ -167,12 +167,13 @@ export class Sender {
     return length;
   }
 
-  /** Writes DATA. */
+  /** Writes DATA. Nobody waits for one item, as for an answer: a batch leaves for its bytes, not for its frames. */
   data(id: number, body: Uint8Array, more: boolean): void {
     const frame = this.#writer.begin(more ? DATA | MORE : DATA, id, body.length);
     this.#writer.raw(body);
     this.#writer.finish(frame);
-    this.#sent();
+    if (this.#writer.size >= this.#options.batchBytes) this.#cut();
+    else this.#wake();
   }
 
   /** Writes REPLY. A trailer belongs to its last part. */
