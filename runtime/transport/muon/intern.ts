@@ -5,6 +5,7 @@
  * @module
  */
 
+import { EMPTY } from "../../bytes.ts";
 import { MuonError } from "../../errors.ts";
 import { isKey, isValue, Metadata } from "../../metadata.ts";
 import type { CallHead } from "../transport.ts";
@@ -25,7 +26,7 @@ interface Known extends Route {
 
 /** The routes that this end has defined at the other. */
 export class RoutesOut {
-  readonly #known = new Map<string, Known[]>();
+  #known: Map<string, Known[]> | undefined;
   #count = 0;
   #limit = 0;
   #last: Known | undefined;
@@ -43,7 +44,7 @@ export class RoutesOut {
       known === undefined || known.endpoint !== endpoint || known.service !== service ||
       known.contentType !== contentType
     ) {
-      known = this.#known.get(endpoint)?.find((one) =>
+      known = this.#known?.get(endpoint)?.find((one) =>
         one.service === service && one.contentType === contentType
       );
     }
@@ -64,8 +65,9 @@ export class RoutesOut {
   }
 
   #define(route: Known): void {
-    const same = this.#known.get(route.endpoint);
-    if (same === undefined) this.#known.set(route.endpoint, [route]);
+    const known = this.#known ??= new Map();
+    const same = known.get(route.endpoint);
+    if (same === undefined) known.set(route.endpoint, [route]);
     else same.push(route);
     this.#last = route;
   }
@@ -129,7 +131,8 @@ export class RoutesIn {
 
 /** The metadata keys that this end has defined at the other. */
 export class KeysOut {
-  readonly #known = new Map<string, number>();
+  /** Made for the first metadata, as most of what is kept for a connection: thousands of those may be idle. */
+  #known: Map<string, number> | undefined;
   #limit = 0;
 
   /** Sets how many the other end keeps. */
@@ -141,15 +144,17 @@ export class KeysOut {
   write(writer: Writer, metadata: Metadata): void {
     const { pairs } = metadata;
     writer.varint(metadata.size);
+    if (pairs.length === 0) return;
+    const known = this.#known ??= new Map();
     for (let i = 0; i < pairs.length; i += 2) {
       const key = pairs[i]!;
-      const reference = this.#known.get(key);
+      const reference = known.get(key);
       if (reference !== undefined) {
         writer.varint(reference);
       } else {
-        if (this.#known.size < this.#limit) {
+        if (known.size < this.#limit) {
           writer.varint(DEFINE);
-          this.#known.set(key, FIRST + this.#known.size);
+          known.set(key, FIRST + known.size);
         } else {
           writer.varint(LITERAL);
         }
@@ -173,7 +178,7 @@ export class KeysIn {
   readonly #known: string[] = [];
   readonly #limit: number;
   /** The bytes of the metadata that was read last, and what they say: a peer's calls mostly carry the same notes. */
-  readonly #memo = new Uint8Array(MEMO);
+  #memo: Uint8Array = EMPTY;
   #memoLength = 0;
   #memoMetadata: Metadata = Metadata.EMPTY;
 
@@ -217,6 +222,7 @@ export class KeysIn {
     // The same bytes say the same again, unless they define a key.
     if (reader.at - start <= MEMO && this.#known.length === defined) {
       this.#memoLength = reader.at - start;
+      if (this.#memo === EMPTY) this.#memo = new Uint8Array(MEMO);
       for (let i = 0; i < this.#memoLength; i++) this.#memo[i] = reader.bytes[start + i]!;
       this.#memoMetadata = metadata;
     }

@@ -76,6 +76,7 @@ export class Keepalive extends WheelTimer {
 
   #ping(): void {
     const { clock, wheel, options, sender } = this.#from;
+    sender.trim();
     const payload = new Uint8Array(8);
     new DataView(payload.buffer).setUint32(4, ++this.#pings);
     this.#pinged = clock.now();

@@ -5,7 +5,7 @@
  */
 
 import type { MuonError } from "../../errors.ts";
-import type { MessageSocket, Peer } from "../../host.ts";
+import type { MessageSocket, MessageSocketEvents, Peer } from "../../host.ts";
 import type { System } from "../../platform.ts";
 import { type TimerWheel, WheelTimer } from "../../timer_wheel.ts";
 import type { Accept, CallHandle, CallHead, Exchange, Link, ReplySink } from "../transport.ts";
@@ -33,30 +33,22 @@ export interface MuonLinkOptions {
   readonly agent: string;
   /** Id of this end's node, or nothing. */
   readonly node: string;
+  /** Told when the socket is closed. @default {nobody} */
+  readonly gone?: ((link: MuonLink) => void) | undefined;
 }
 
 /** A {@link Link} that speaks muon.v1 over a socket. */
 export class MuonLink implements Link {
   readonly peer: Peer;
   readonly #session: Session;
-  /** The socket is closed. */
-  readonly #gone = new Later<void>();
+  readonly #wire: SocketWire;
 
   /** @param socket Where messages go. It has not been listened to. */
   constructor(socket: MessageSocket, from: MuonLinkOptions) {
     this.peer = from.peer;
-    const wire = new SocketWire(socket, from);
-    const session = new Session({ ...from, clock: from.system.clock, wire });
-    this.#session = wire.session = session;
-    socket.listen({
-      message: (data) => session.receive(data),
-      drain: () => session.drained(),
-      close: (code, reason) => {
-        wire.closed();
-        session.lost(code, reason);
-        this.#gone.resolve();
-      },
-    });
+    const wire = this.#wire = new SocketWire(socket, from);
+    this.#session = wire.session = new Session({ ...from, clock: from.system.clock, wire });
+    socket.listen(new Ear({ link: this, session: this.#session, wire }));
   }
 
   get inflight(): number {
@@ -108,7 +100,34 @@ export class MuonLink implements Link {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#session.close();
-    await this.#gone.promise;
+    await this.#wire.gone.promise;
+  }
+}
+
+/** What the socket tells: one object a connection, where a closure for each event would be four. */
+class Ear implements MessageSocketEvents {
+  readonly #link: MuonLink;
+  readonly #session: Session;
+  readonly #wire: SocketWire;
+
+  constructor(whose: { readonly link: MuonLink; readonly session: Session; readonly wire: SocketWire }) {
+    this.#link = whose.link;
+    this.#session = whose.session;
+    this.#wire = whose.wire;
+  }
+
+  message(data: Uint8Array): void {
+    this.#session.receive(data);
+  }
+
+  drain(): void {
+    this.#session.drained();
+  }
+
+  close(code: number, reason: string): void {
+    this.#wire.closed(this.#link);
+    this.#session.lost(code, reason);
+    this.#wire.gone.resolve();
   }
 }
 
@@ -116,6 +135,8 @@ export class MuonLink implements Link {
 class SocketWire extends WheelTimer implements Wire {
   readonly copies: boolean;
   session: Session | undefined;
+  /** The socket is closed. */
+  readonly gone = new Later<void>();
   readonly #socket: MessageSocket;
   readonly #from: MuonLinkOptions;
   readonly #turn = () => this.session?.flush();
@@ -145,8 +166,9 @@ class SocketWire extends WheelTimer implements Wire {
     this.#socket.close(code, reason);
   }
 
-  closed(): void {
+  closed(link: MuonLink): void {
     this.#from.wheel.cancel(this);
+    this.#from.gone?.(link);
     this.session = undefined;
   }
 

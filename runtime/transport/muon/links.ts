@@ -11,7 +11,7 @@ import type { System } from "../../platform.ts";
 import { TimerWheel } from "../../timer_wheel.ts";
 import type { Accept, Incoming, Link } from "../transport.ts";
 import { type WireOptions, wireOptions } from "./limits.ts";
-import { MuonLink } from "./link.ts";
+import { MuonLink, type MuonLinkOptions } from "./link.ts";
 
 /** Options of a transport over muon.v1. */
 export interface MuonOptions {
@@ -55,11 +55,17 @@ export class LinkMaker {
   }
 
   /** A link over a socket that the other end dialled. */
-  accepted(socket: MessageSocket, options: { readonly peer: Peer; readonly accept: Accept }): MuonLink {
+  accepted(
+    socket: MessageSocket,
+    options: { readonly peer: Peer; readonly accept: Accept; readonly gone: (link: MuonLink) => void },
+  ): MuonLink {
     return this.#make(socket, { ...options, dialler: false });
   }
 
-  #make(socket: MessageSocket, options: { peer: Peer; accept: Accept; dialler: boolean }): MuonLink {
+  #make(
+    socket: MessageSocket,
+    options: Pick<MuonLinkOptions, "peer" | "accept" | "dialler" | "gone">,
+  ): MuonLink {
     return new MuonLink(socket, {
       ...options,
       system: this.#from.system,
@@ -77,6 +83,7 @@ export class ServedLinks implements AsyncDisposable {
   readonly #maker: LinkMaker;
   readonly #accept: Accept;
   readonly #onLink: ((link: Link) => void) | undefined;
+  readonly #gone = (link: MuonLink) => void this.#links.delete(link);
   #draining = false;
 
   /** @param options `accept` takes the calls that come over them. */
@@ -97,9 +104,8 @@ export class ServedLinks implements AsyncDisposable {
   /** Takes a socket that the other end dialled. While this drains, or has its fill, the other end is told to go elsewhere. */
   add(socket: MessageSocket, peer: Peer): void {
     const { maxLinks } = this.#maker.options;
-    const link = this.#maker.accepted(socket, { peer, accept: this.#accept });
+    const link = this.#maker.accepted(socket, { peer, accept: this.#accept, gone: this.#gone });
     this.#links.add(link);
-    link.closed.then(() => this.#links.delete(link));
     if (this.#draining) void link.drain().then(() => link[Symbol.asyncDispose]());
     else if (this.#links.size > maxLinks) {
       void link.turnAway(`it has ${maxLinks} connections open, as many as it takes (its limit maxLinks)`);

@@ -264,6 +264,11 @@ export class Sender {
     this.#sent();
   }
 
+  /** Gives back memory that is not used any more. To be called now and then. */
+  trim(): void {
+    this.#writer.trim();
+  }
+
   /** Lets a stream with bodies to send take its turn. It is in the queue once. */
   ready(outbox: Outbox): void {
     this.#ready.push(outbox);

@@ -21,7 +21,7 @@ export class Serving {
   readonly #limit: number;
   readonly #calls = new StreamTable<InboundCall>();
   /** Those that wait, in their order. */
-  readonly #waiting = new Set<InboundCall>();
+  #waiting: Set<InboundCall> | undefined;
   #over = false;
 
   /** @param limit How many handlers may run. */
@@ -52,14 +52,15 @@ export class Serving {
 
   /** Hands over a call whose input is whole, or a stream: now, or when a handler is done. */
   hand(call: InboundCall): void {
-    if (this.#calls.size - this.#waiting.size + this.abandoned > this.#limit) this.#waiting.add(call);
+    const running = this.#calls.size - (this.#waiting?.size ?? 0) + this.abandoned;
+    if (running > this.#limit) (this.#waiting ??= new Set()).add(call);
     else this.#run(call);
   }
 
   /** A call is over. */
   remove(call: InboundCall): void {
     this.#calls.remove(call);
-    if (this.#waiting.size === 0) return;
+    if (this.#waiting === undefined || this.#waiting.size === 0) return;
     this.#waiting.delete(call);
     this.#advance();
   }
@@ -77,9 +78,11 @@ export class Serving {
   }
 
   #advance(): void {
-    for (const call of this.#waiting) {
-      if (this.#over || this.#calls.size - this.#waiting.size + this.abandoned >= this.#limit) return;
-      this.#waiting.delete(call);
+    const waiting = this.#waiting;
+    if (waiting === undefined) return;
+    for (const call of waiting) {
+      if (this.#over || this.#calls.size - waiting.size + this.abandoned >= this.#limit) return;
+      waiting.delete(call);
       this.#run(call);
     }
   }

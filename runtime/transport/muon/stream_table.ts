@@ -19,13 +19,18 @@ export abstract class Entry extends WheelTimer {
   }
 }
 
+/** The place of a table that never held anything: no table writes to it. */
+const NONE: (Entry | undefined)[] = new Array(1).fill(undefined);
+/** Places of the first table that does. */
+const LEAST = 8;
+
 /**
  * A hash table chained through its entries: ids only grow, so that neighbours never meet, and to add and to remove
  * allocates nothing. A `Map` of the same costs a call two to three times as much and is rebuilt again and again as ids
  * pass through it.
  */
 export class StreamTable<E extends Entry> {
-  #places: (Entry | undefined)[] = new Array(64).fill(undefined);
+  #places = NONE;
   #size = 0;
 
   /** How many streams are open. */
@@ -42,7 +47,7 @@ export class StreamTable<E extends Entry> {
 
   /** Adds a stream whose id is not there. */
   add(entry: E): void {
-    if (this.#size >= this.#places.length) this.#grow();
+    if (this.#size >= this.#places.length - 1) this.#grow();
     const place = this.#place(entry.id);
     entry.next = this.#places[place];
     this.#places[place] = entry;
@@ -82,7 +87,7 @@ export class StreamTable<E extends Entry> {
 
   #grow(): void {
     const entries = this.values();
-    this.#places = new Array(this.#places.length * 2).fill(undefined);
+    this.#places = new Array(Math.max(LEAST, this.#places.length * 2)).fill(undefined);
     this.#size = 0;
     for (const entry of entries) this.add(entry);
   }

@@ -14,7 +14,8 @@ import type { Sender } from "./sender.ts";
  */
 export class Waiting {
   readonly #sender: Sender;
-  readonly #inputs = new Map<number, Uint8Array>();
+  /** Made for the first that waits: most connections never have one. */
+  #inputs: Map<number, Uint8Array> | undefined;
   /** No call with a lower id waits. */
   #first = 0;
 
@@ -25,7 +26,7 @@ export class Waiting {
 
   /** How many calls wait. */
   get size(): number {
-    return this.#inputs.size;
+    return this.#inputs?.size ?? 0;
   }
 
   /**
@@ -35,25 +36,27 @@ export class Waiting {
    * @param input Its input, of which a copy is kept; nothing if inputs follow.
    */
   add(id: number, input: Uint8Array = EMPTY): void {
-    if (this.#inputs.size === 0) this.#first = id;
-    this.#inputs.set(id, input.slice());
+    const inputs = this.#inputs ??= new Map();
+    if (inputs.size === 0) this.#first = id;
+    inputs.set(id, input.slice());
     this.#sender.hold(input.length + OVERHEAD);
   }
 
   /** Takes the call that came first. To be called when one waits. */
   take(): { readonly id: number; readonly input: Uint8Array } {
-    while (!this.#inputs.has(this.#first)) this.#first += 2;
+    const inputs = this.#inputs!;
+    while (!inputs.has(this.#first)) this.#first += 2;
     const id = this.#first;
-    const input = this.#inputs.get(id)!;
+    const input = inputs.get(id)!;
     this.remove(id);
     return { id, input };
   }
 
   /** A call does not wait any more. */
   remove(id: number): void {
-    const input = this.#inputs.get(id);
+    const input = this.#inputs?.get(id);
     if (input === undefined) return;
-    this.#inputs.delete(id);
+    this.#inputs!.delete(id);
     this.#sender.release(input.length + OVERHEAD);
   }
 }

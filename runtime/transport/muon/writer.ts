@@ -4,9 +4,12 @@
  * @module
  */
 
-import { utf8 } from "../../bytes.ts";
+import { EMPTY, utf8 } from "../../bytes.ts";
 
+/** What the buffer grows to, in bytes, and beyond only for a frame that needs more. */
 const SLAB = 65_536;
+/** What it has at first: an idle connection sends a PING now and then, and 10,000 of them would have 640 MB of slabs. */
+const LEAST = 256;
 const HEADER = 4;
 
 /**
@@ -23,9 +26,11 @@ const HEADER = 4;
  * ```
  */
 export class Writer {
-  #bytes: Uint8Array = new Uint8Array(SLAB);
+  #bytes: Uint8Array = EMPTY;
   #start = 0;
   #at = 0;
+  /** Bytes that were taken since the buffer was last trimmed. */
+  #taken = 0;
 
   /** Bytes that were written and not taken. */
   get size(): number {
@@ -124,15 +129,25 @@ export class Writer {
    */
   take(reuse: boolean): Uint8Array {
     const batch = this.#bytes.subarray(this.#start, this.#at);
+    this.#taken += batch.length;
     if (reuse) this.#at = 0;
     this.#start = this.#at;
     return batch;
   }
 
+  /** Gives the buffer back if less than a quarter of it was used since the last time. To be called now and then. */
+  trim(): void {
+    if (this.size === 0 && this.#taken * 4 < this.#bytes.length) {
+      this.#bytes = EMPTY;
+      this.#start = this.#at = 0;
+    }
+    this.#taken = 0;
+  }
+
   /** The bytes written so far stay together: a batch leaves as one. */
   #grow(room: number): void {
     const size = this.size;
-    const next = new Uint8Array(Math.max(SLAB, 2 * (size + room)));
+    const next = new Uint8Array(Math.max(LEAST, Math.min(SLAB, 4 * this.#bytes.length), 2 * size + room));
     next.set(this.#bytes.subarray(this.#start, this.#at));
     this.#bytes = next;
     this.#start = 0;
