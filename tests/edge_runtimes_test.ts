@@ -24,7 +24,7 @@ import { spawnProgram } from "./processes.ts";
 const FIXTURES = join(ROOT, "tests", "fixtures", "edge");
 
 /** What the smallest service weighs, minified, in bytes, as measured; it may become a tenth more before somebody looks. */
-const MEASURED = 166_062;
+const MEASURED = 181_831;
 
 /** Serves the fixture on a port. */
 type Serve = (port: number, environment: Environment) => Promise<AsyncDisposable>;
