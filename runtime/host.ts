@@ -68,18 +68,23 @@ export interface BareRequest {
   readonly headers: BareHeaders;
   /** Its body, to be read once, by this or by {@link BareRequest.arrayBuffer}; `null` if it is known to have none. */
   readonly body: ReadableStream<Uint8Array<ArrayBuffer>> | null;
-  /** Aborted when the client goes before it is answered. */
+  /**
+   * Aborted when the client goes before it is answered. To be asked for only by what does not answer in the turn in which
+   * it has the request whole: of a small call, to listen costs 1 µs on Bun, and on Deno 9, as much as all else together.
+   */
   readonly signal: BareSignal;
   /** The whole body. */
   arrayBuffer(): Promise<ArrayBuffer>;
 }
 
 /** Headers of a {@link BareRequest}, names in lower case. */
-export interface BareHeaders extends Iterable<[string, string]> {
+export interface BareHeaders {
   /** The value of a header; `null` where there is none. */
   get(name: string): string | null;
   /** Whether there is one. */
   has(name: string): boolean;
+  /** Tells all of them. */
+  forEach(told: (value: string, name: string) => void): void;
 }
 
 /** The signal of a {@link BareRequest}. */

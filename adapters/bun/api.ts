@@ -58,7 +58,10 @@ export interface BunServeOptions<Data> {
   /** Key and certificate chain in PEM. */
   readonly tls?: { readonly cert: string; readonly key: string };
   /** Answers a request; `undefined` after an upgrade. */
-  fetch(request: Request, server: BunServer<Data>): Promise<Response | undefined>;
+  fetch(
+    request: Request,
+    server: BunServer<Data>,
+  ): Promise<Response | undefined> | Response | undefined;
   /** What WebSockets do. */
   readonly websocket: {
     readonly maxPayloadLength: number;

@@ -6,6 +6,8 @@
 
 import { type Clock, sleep } from "../../runtime/clock.ts";
 import type {
+  BareAnswer,
+  BareSignal,
   Host,
   HostOptions,
   MessageSocket,
@@ -25,7 +27,7 @@ import {
 import { hostPort, listenError } from "../web/address.ts";
 import { HeldEvents } from "../web/held_events.ts";
 import { bun, type BunServer, type BunServerSocket } from "./api.ts";
-import { headOf } from "../web/request_head.ts";
+import { responseOf, WebRequest } from "../web/web_request.ts";
 
 /** How long an idle HTTP connection is kept, in s; Bun's longest. Go's client drops its own after 90 s. */
 const KEEP_ALIVE = 255;
@@ -174,6 +176,27 @@ class BunPeer implements Peer {
   }
 }
 
+/** A request that may take long: its connection is not idle meanwhile. */
+class BunRequest extends WebRequest {
+  readonly #server: BunServer<Data>;
+
+  constructor(request: Request, server: BunServer<Data>) {
+    super(request);
+    this.#server = server;
+  }
+
+  /** Asked for by what does not answer at once. */
+  override get signal(): BareSignal {
+    this.lasts();
+    return super.signal;
+  }
+
+  /** Lifts the limit for idle connections: what is under way may be silent for longer. */
+  lasts(): void {
+    this.#server.timeout(this.web, 0);
+  }
+}
+
 class BunHost implements Host {
   addresses: readonly string[] = [];
   readonly #clock: Clock;
@@ -194,32 +217,44 @@ class BunHost implements Host {
     return this.#mounts.mount(protocol);
   }
 
-  async answer(request: Request, server: BunServer<Data>): Promise<Response | undefined> {
-    const head = headOf(request);
-    if (this.#draining) return toResponse(draining(head));
-    const peer = new BunPeer(request, server);
-    if (asksForSocket(head)) {
-      const found = this.#mounts.socket(head);
-      if ("refusal" in found) return toResponse(found.refusal);
-      const { protocol } = found;
-      // While the request is there to be asked.
-      void peer.address;
-      const upgraded = server.upgrade(request, {
-        data: { protocol, peer, socket: undefined },
-        headers: { "sec-websocket-protocol": protocol.subprotocol },
-      });
-      return upgraded ? undefined : new Response("Cannot upgrade to a WebSocket", { status: 400 });
-    }
-    const protocol = this.#mounts.http(head);
-    if (protocol === undefined) return toResponse(nobody(head));
-    // The limit is for idle connections: a stream may be silent for longer.
-    server.timeout(request, 0);
+  answer(web: Request, server: BunServer<Data>): Promise<Response> | Response | undefined {
+    const request = new BunRequest(web, server);
+    if (this.#draining) return toResponse(draining(request));
+    const peer = new BunPeer(web, server);
+    if (asksForSocket(request)) return this.#upgrade(request, { peer, server });
+    const protocol = this.#mounts.http(request);
+    if (protocol === undefined) return toResponse(nobody(request));
     try {
-      return await protocol.fetch(request, peer);
+      if (protocol.answer === undefined) {
+        request.lasts();
+        const answer = protocol.fetch(web, peer);
+        return answer instanceof Promise
+          ? answer.catch((error) => broken(error, { protocol, request }))
+          : answer;
+      }
+      const answer = protocol.answer(request, peer);
+      return answer instanceof Promise
+        ? answer.then((bare) => sent(bare, request)).catch((error) => broken(error, { protocol, request }))
+        : sent(answer, request);
     } catch (error) {
-      console.error(`muon: protocol "${protocol.name}" failed at ${head.method} ${head.path}:`, error);
-      return toResponse(failed(head, protocol));
+      return broken(error, { protocol, request });
     }
+  }
+
+  #upgrade(
+    request: BunRequest,
+    { peer, server }: { readonly peer: BunPeer; readonly server: BunServer<Data> },
+  ): Response | undefined {
+    const found = this.#mounts.socket(request);
+    if ("refusal" in found) return toResponse(found.refusal);
+    const { protocol } = found;
+    // While the request is there to be asked.
+    void peer.address;
+    const upgraded = server.upgrade(request.web, {
+      data: { protocol, peer, socket: undefined },
+      headers: { "sec-websocket-protocol": protocol.subprotocol },
+    });
+    return upgraded ? undefined : new Response("Cannot upgrade to a WebSocket", { status: 400 });
   }
 
   async drain(signal: AbortSignal): Promise<void> {
@@ -235,4 +270,19 @@ class BunHost implements Host {
     this.#draining = true;
     await this.#server!.stop(true);
   }
+}
+
+/** The answer as Bun sends it. */
+function sent(answer: BareAnswer, request: BunRequest): Response {
+  if (answer.body instanceof ReadableStream) request.lasts();
+  return responseOf(answer);
+}
+
+/** The answer when a protocol throws, which it should not. */
+function broken(
+  error: unknown,
+  { protocol, request }: { readonly protocol: Protocol; readonly request: WebRequest },
+): Response {
+  console.error(`muon: protocol "${protocol.name}" failed at ${request.method} ${request.path}:`, error);
+  return toResponse(failed(request, protocol));
 }

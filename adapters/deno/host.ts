@@ -5,18 +5,19 @@
  */
 
 import type { Clock } from "../../runtime/clock.ts";
-import type { Host, HostOptions, Peer, Protocol } from "../../runtime/host.ts";
+import type { BareAnswer, Host, HostOptions, Peer, Protocol } from "../../runtime/host.ts";
 import {
   asksForSocket,
   draining,
   failed,
+  type FetchProtocol,
   Mounts,
   nobody,
   type SocketProtocol,
   toResponse,
 } from "../../runtime/mounts.ts";
 import { hostPort, listenError } from "../web/address.ts";
-import { headOf } from "../web/request_head.ts";
+import { responseOf, WebRequest } from "../web/web_request.ts";
 import { WebMessageSocket } from "../web/web_socket.ts";
 
 /**
@@ -45,6 +46,32 @@ export function serveDeno(options: HostOptions, { clock }: { readonly clock: Clo
   return host;
 }
 
+type Info = Deno.ServeHandlerInfo<Deno.NetAddr>;
+
+/** Who sent a request. Deno tells it until the request is answered, and takes 2 µs: most handlers do not ask. */
+class DenoPeer implements Peer {
+  readonly #info: Info;
+  #address: string | undefined;
+
+  constructor(info: Info) {
+    this.#info = info;
+  }
+
+  get address(): string {
+    return this.#address ??= this.#ask();
+  }
+
+  #ask(): string {
+    try {
+      const { hostname, port } = this.#info.remoteAddr;
+      return hostPort(hostname, port);
+    } catch {
+      // The request is answered, and gone.
+      return "";
+    }
+  }
+}
+
 class DenoHost implements Host {
   addresses: readonly string[] = [];
   readonly #clock: Clock;
@@ -58,6 +85,10 @@ class DenoHost implements Host {
   #idle: (() => void) | undefined;
 
   #shut = false;
+  readonly #over = () => {
+    this.#requests--;
+    this.#checkIdle();
+  };
 
   constructor(options: { readonly clock: Clock; readonly maxMessage: number }) {
     this.#clock = options.clock;
@@ -78,29 +109,57 @@ class DenoHost implements Host {
     return this.#mounts.mount(protocol);
   }
 
-  async answer(request: Request, info: Deno.ServeHandlerInfo<Deno.NetAddr>): Promise<Response> {
-    const head = headOf(request);
-    if (this.#draining) return toResponse(draining(head));
-    const peer: Peer = { address: hostPort(info.remoteAddr.hostname, info.remoteAddr.port) };
-    if (asksForSocket(head)) {
-      const found = this.#mounts.socket(head);
+  answer(web: Request, info: Info): Promise<Response> | Response {
+    const request = new WebRequest(web);
+    if (this.#draining) return toResponse(draining(request));
+    const peer = new DenoPeer(info);
+    if (asksForSocket(request)) {
+      const found = this.#mounts.socket(request);
       if ("refusal" in found) return toResponse(found.refusal);
-      return this.#upgrade(request, found.protocol, peer);
+      // While the request is there to be asked.
+      void peer.address;
+      return this.#upgrade(web, found.protocol, peer);
     }
-    const protocol = this.#mounts.http(head);
-    if (protocol === undefined) return toResponse(nobody(head));
+    const protocol = this.#mounts.http(request);
+    if (protocol === undefined) return toResponse(nobody(request));
     this.#requests++;
-    const over = () => {
-      this.#requests--;
-      this.#checkIdle();
-    };
-    info.completed.then(over, over);
+    if (protocol.answer === undefined) return this.#fetched(protocol, { request, info, peer });
     try {
-      return await protocol.fetch(request, peer);
+      const answer = protocol.answer(request, peer);
+      return answer instanceof Promise
+        ? answer.then((bare) => this.#sent(bare, info)).catch((error) => {
+          this.#over();
+          return broken(error, { protocol, request });
+        })
+        : this.#sent(answer, info);
     } catch (error) {
-      console.error(`muon: protocol "${protocol.name}" failed at ${head.method} ${head.path}:`, error);
-      return toResponse(failed(head, protocol));
+      this.#over();
+      return broken(error, { protocol, request });
     }
+  }
+
+  async #fetched(
+    protocol: FetchProtocol,
+    { request, info, peer }: {
+      readonly request: WebRequest;
+      readonly info: Info;
+      readonly peer: Peer;
+    },
+  ): Promise<Response> {
+    info.completed.then(this.#over, this.#over);
+    try {
+      return await protocol.fetch(request.web, peer);
+    } catch (error) {
+      return broken(error, { protocol, request });
+    }
+  }
+
+  /** A request is over once its answer is sent, if that is a stream; the rest of others the server's end waits for. */
+  #sent(answer: BareAnswer, info: Info): Response {
+    const response = responseOf(answer);
+    if (answer.body instanceof ReadableStream) info.completed.then(this.#over, this.#over);
+    else this.#over();
+    return response;
   }
 
   #upgrade(request: Request, protocol: SocketProtocol, peer: Peer): Response {
@@ -164,4 +223,13 @@ class DenoHost implements Host {
     if (!this.#shut) this.#end.abort();
     await this.#server!.finished;
   }
+}
+
+/** The answer when a protocol throws, which it should not. */
+function broken(
+  error: unknown,
+  { protocol, request }: { readonly protocol: Protocol; readonly request: WebRequest },
+): Response {
+  console.error(`muon: protocol "${protocol.name}" failed at ${request.method} ${request.path}:`, error);
+  return toResponse(failed(request, protocol));
 }

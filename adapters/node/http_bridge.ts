@@ -12,6 +12,9 @@ const WINDOW = 65_536;
 /** Bytes of a request's body that are read and thrown away after the answer, so that the connection can be kept. */
 const DISCARD = 262_144;
 
+/** Bytes up to which an answer's body goes out as text, each byte a character. */
+const SHORT = 4_096;
+
 /** The head of a `node:http` request. */
 export function headOf(message: IncomingMessage): RequestHead {
   return {
@@ -134,10 +137,20 @@ export function sendAnswer(
     for (const name in headers) to.setHeader(name, headers[name]!);
     return sendBody(body, to).then(() => discardRest(to.req));
   }
-  if (body === null) to.writeHead(status, headers).end();
-  else to.writeHead(status, { ...headers, "content-length": body.length }).end(body);
+  if (body === null) {
+    to.writeHead(status, headers).end();
+  } else {
+    to.writeHead(status, { ...headers, "content-length": body.length });
+    // Node puts head and text together and writes once; head and bytes take a `writev`, which costs 2 µs more.
+    if (body.length <= SHORT) to.end(latin1(body), "latin1");
+    else to.end(body);
+  }
   discardRest(to.req);
   return undefined;
+}
+
+function latin1(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("latin1");
 }
 
 function writeHead(response: Response, to: ServerResponse): void {

@@ -38,9 +38,9 @@ export class Cors {
     );
   }
 
-  /** Headers of an answer that a page may read. */
-  headers(origin: string | null): Readonly<Record<string, string>> {
-    if (origin === null) return NONE;
+  /** Headers of an answer that a page may read; `undefined`: it is for no page. */
+  headers(origin: string | null): Readonly<Record<string, string>> | undefined {
+    if (origin === null) return undefined;
     return { "access-control-allow-origin": origin, "access-control-expose-headers": "*", vary: "origin" };
   }
 

@@ -6,6 +6,7 @@
 
 import { fromBase64, text, toBase64, utf8 } from "../../bytes.ts";
 import { MuonError } from "../../errors.ts";
+import type { BareHeaders } from "../../host.ts";
 import { isKey, isValue, Metadata } from "../../metadata.ts";
 
 /** What belongs to HTTP, to Connect or to the client, and is no metadata; of the families below what comes often. */
@@ -94,14 +95,14 @@ export function trailerOf(record: unknown): Metadata {
  * @param limit Most bytes that keys and values may have.
  * @throws {MuonError} `resource_exhausted`, if it is larger.
  */
-export function metadataOf(headers: Iterable<[string, string]>, limit: number): Metadata {
-  let entries: Map<string, string> | undefined;
+export function metadataOf(headers: Pick<BareHeaders, "forEach">, limit: number): Metadata {
+  let entries: Map<string, string> | undefined = undefined as Map<string, string> | undefined;
   let size = 0;
-  for (const [key, value] of headers) {
-    if (isTransport(key)) continue;
+  headers.forEach((value, key) => {
+    if (isTransport(key)) return;
     size += key.length + value.length;
     (entries ??= new Map()).set(key, decodeValue(value));
-  }
+  });
   if (size > limit) {
     throw new MuonError(
       "resource_exhausted",

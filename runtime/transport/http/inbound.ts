@@ -24,6 +24,8 @@ export interface AnswerForm {
   readonly plain: string | undefined;
   /** Content type of an answer that is a stream; `undefined`: the caller takes none. */
   readonly enveloped: string | undefined;
+  /** Headers of an answer that is one value and has no other. */
+  readonly headers: Readonly<Record<string, string>>;
   /** Whether it takes an answer of no bytes for no value; others get `{}` where JSON is spoken. */
   readonly empty: boolean;
 }
@@ -48,8 +50,8 @@ export interface HttpCallOptions {
   readonly maxMessage: number;
   /** Bytes that may wait to be sent before the handler has to. */
   readonly window: number;
-  /** Headers of every answer. */
-  readonly headers: Readonly<Record<string, string>>;
+  /** Headers of every answer; `undefined`: none. */
+  readonly headers: Readonly<Record<string, string>> | undefined;
   /** Told when the call is over. */
   readonly finished: () => void;
 }
@@ -59,11 +61,11 @@ export class HttpCall implements Incoming {
   readonly head: CallHead;
   readonly peer: Peer;
   deadline: number | undefined;
-  /** The answer. It never rejects. */
-  readonly answer: Promise<BareAnswer>;
   body: Uint8Array | undefined;
   readonly #options: HttpCallOptions;
-  #respond!: (answer: BareAnswer) => void;
+  #answer: BareAnswer | undefined;
+  #asked: PromiseWithResolvers<BareAnswer> | undefined;
+  #watched = false;
   readonly #timer: Timer | undefined;
   #over = false;
   #writer: EnvelopeWriter | undefined;
@@ -78,14 +80,29 @@ export class HttpCall implements Incoming {
     this.#options = options;
     this.head = options.head;
     this.peer = options.peer;
-    this.answer = new Promise((resolve) => this.#respond = resolve);
     if (timeout !== undefined) {
       this.deadline = clock.now() + timeout;
       this.#timer = clock.after(Math.min(timeout, 2 ** 31 - 1), () => this.#late(timeout));
     }
-    const { signal } = options.request;
-    if (signal.aborted) this.#gone();
-    else signal.addEventListener("abort", this.#gone, { once: true });
+  }
+
+  /** The answer, once there is one; its promise never rejects, and is made for who asks before. */
+  get answer(): Promise<BareAnswer> | BareAnswer {
+    return this.#answer ?? (this.#asked ??= Promise.withResolvers()).promise;
+  }
+
+  /** Learns from now on that the caller is gone. To be called when the call was handed over; most are over by then. */
+  watch(): void {
+    if (this.#over) return;
+    const { signal } = this.#options.request;
+    if (signal.aborted) return this.#gone();
+    this.#watched = true;
+    signal.addEventListener("abort", this.#gone, { once: true });
+  }
+
+  #respond(answer: BareAnswer): void {
+    this.#answer = answer;
+    this.#asked?.resolve(answer);
   }
 
   /** Connect's own clients put every input of a streaming endpoint into an envelope; muon's only what streams. */
@@ -231,8 +248,13 @@ export class HttpCall implements Incoming {
       readonly trailer?: Metadata;
     },
   ): void {
-    const headers: Record<string, string> = { ...this.#options.headers, "content-type": type };
-    if (trailer !== undefined && trailer.size > 0) writeTrailer(trailer, headers);
+    const { form, headers: own } = this.#options;
+    let headers = form.headers;
+    if (type !== form.plain || own !== undefined || (trailer !== undefined && trailer.size > 0)) {
+      const all: Record<string, string> = { ...own, "content-type": type };
+      if (trailer !== undefined) writeTrailer(trailer, all);
+      headers = all;
+    }
     this.#leave();
     this.#respond({ status, headers, body });
   }
@@ -262,7 +284,7 @@ export class HttpCall implements Incoming {
     this.#over = true;
     this.#timer?.cancel();
     const { request, enveloped, finished } = this.#options;
-    request.signal.removeEventListener("abort", this.#gone);
+    if (this.#watched) request.signal.removeEventListener("abort", this.#gone);
     // What was not read of a body would stand in the way of the connection's next request.
     if (enveloped) {
       if (this.#reader !== undefined) this.#reader.cancel();

@@ -41,7 +41,7 @@ const PASCAL_CASE = /^\p{Lu}.*\.\p{Lu}/u;
 /** An HTTP status that is not the one of the error's status, and what else the answer says. */
 interface Refusal {
   readonly status?: number;
-  readonly headers?: Readonly<Record<string, string>>;
+  readonly headers?: Readonly<Record<string, string>> | undefined;
 }
 
 /** The protocol `connect`. */
@@ -144,7 +144,7 @@ export class HttpServer implements ServedProtocol {
     { peer, route, headers: own }: {
       readonly peer: Peer;
       readonly route: Route;
-      readonly headers: Readonly<Record<string, string>>;
+      readonly headers: Readonly<Record<string, string>> | undefined;
     },
   ): Promise<BareAnswer> | BareAnswer {
     const { clock, accept, limits } = this.#options;
@@ -200,27 +200,29 @@ export class HttpServer implements ServedProtocol {
       headers: own,
       finished: this.#finished,
     });
-    if (enveloped) handOver(accept, call);
-    else this.#gather(request, call);
-    return call.answer;
+    if (enveloped) return handOver(accept, call);
+    const gathered = this.#gather(request, call);
+    // Its time may be up before its input is there.
+    return timeout === undefined ? gathered : call.answer;
   }
 
   /** Reads the one input, then hands the call over. */
-  #gather(request: BareRequest, call: HttpCall): void {
+  #gather(request: BareRequest, call: HttpCall): Promise<BareAnswer> {
     const { accept, limits } = this.#options;
-    readBody(request, { limit: limits.maxMessage, what: "input" }).then((body) => {
+    return readBody(request, { limit: limits.maxMessage, what: "input" }).then((body) => {
       call.body = body;
-      if (!call.over) handOver(accept, call);
+      return call.over ? call.answer : handOver(accept, call);
     }, (error) => {
       const known = error instanceof MuonError
         ? error
         : new MuonError("canceled", "the input ended before it was whole", { id: "muon.http", cause: error });
       call.refuse(known, known.status === "resource_exhausted" ? 413 : httpStatus(known.status));
+      return call.answer;
     });
   }
 
   /** What a caller asks before its first call, and what browsers ask. */
-  #describe(headers: Readonly<Record<string, string>>, origin: string | null): BareAnswer {
+  #describe(headers: Readonly<Record<string, string>> | undefined, origin: string | null): BareAnswer {
     return {
       status: 204,
       headers: {
@@ -271,8 +273,8 @@ function knownType(header: string): KnownType | undefined {
   const { contentType, enveloped } = type;
   const streamed = envelopedType(contentType);
   const form = enveloped
-    ? { plain: undefined, enveloped: streamed, empty: false }
-    : { plain: contentType, enveloped: undefined, empty: false };
+    ? { plain: undefined, enveloped: streamed, empty: false, headers: { "content-type": contentType } }
+    : { plain: contentType, enveloped: undefined, empty: false, headers: { "content-type": contentType } };
   return { contentType, enveloped, streamed, form };
 }
 
@@ -282,7 +284,7 @@ function knownType(header: string): KnownType | undefined {
  */
 function formOf({ contentType, enveloped, streamed, form }: KnownType, accept: string | null): AnswerForm {
   return accepts(accept, enveloped ? contentType : streamed)
-    ? { plain: contentType, enveloped: streamed, empty: true }
+    ? { plain: contentType, enveloped: streamed, empty: true, headers: form.headers }
     : form;
 }
 
@@ -295,10 +297,12 @@ function hasBody({ headers }: BareRequest): boolean {
   return headers.has("transfer-encoding") || Number(headers.get("content-length") ?? 0) > 0;
 }
 
-function handOver(accept: Accept, call: HttpCall): void {
+function handOver(accept: Accept, call: HttpCall): Promise<BareAnswer> | BareAnswer {
   try {
     accept(call);
   } catch (thrown) {
     call.fail(MuonError.from(thrown));
   }
+  call.watch();
+  return call.answer;
 }

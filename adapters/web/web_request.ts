@@ -1,0 +1,75 @@
+/**
+ * A web `Request` as hosts and protocols look at it: what of it costs, is asked for once, and late.
+ *
+ * @module
+ */
+
+import type { BareAnswer, BareHeaders, BareRequest, BareSignal, RequestHead } from "../../runtime/host.ts";
+
+/**
+ * A request; its head and its headers it is itself. A runtime's own `Headers` are gone through once: on Deno each look
+ * into them takes as long as a Map takes for all.
+ */
+export class WebRequest implements BareRequest, BareHeaders, RequestHead {
+  readonly method: string;
+  readonly url: string;
+  readonly path: string;
+  /** What came, in the web's form. */
+  readonly web: Request;
+  #headers: Map<string, string> | undefined;
+
+  /** @param web A server's request, whose address is whole. */
+  constructor(web: Request) {
+    this.web = web;
+    this.method = web.method;
+    const url = web.url;
+    this.url = url;
+    // "http://host/path": the path starts at the third slash.
+    this.path = url.slice(url.indexOf("/", url.indexOf("://") + 3));
+  }
+
+  get headers(): BareHeaders {
+    return this;
+  }
+
+  get signal(): BareSignal {
+    return this.web.signal;
+  }
+
+  get body(): ReadableStream<Uint8Array<ArrayBuffer>> | null {
+    return this.web.body;
+  }
+
+  arrayBuffer(): Promise<ArrayBuffer> {
+    return this.web.arrayBuffer();
+  }
+
+  header(name: string): string | null {
+    return this.#all().get(name) ?? null;
+  }
+
+  get(name: string): string | null {
+    return this.#all().get(name) ?? null;
+  }
+
+  has(name: string): boolean {
+    return this.#all().has(name);
+  }
+
+  forEach(told: (value: string, name: string) => void): void {
+    this.#all().forEach(told);
+  }
+
+  #all(): Map<string, string> {
+    if (this.#headers === undefined) {
+      const all = this.#headers = new Map<string, string>();
+      this.web.headers.forEach((value, name) => void all.set(name, value));
+    }
+    return this.#headers;
+  }
+}
+
+/** The web's form of an answer. */
+export function responseOf({ status, headers, body }: BareAnswer): Response {
+  return new Response(body as BodyInit | null, { status, headers });
+}
