@@ -6,9 +6,11 @@
 
 import type { System } from "../../runtime/platform.ts";
 import { machineClock } from "../node/clock.ts";
+import { errorWriter } from "../node/error_writer.ts";
 import { machineSystem, type SystemOptions } from "../node/machine.ts";
 import { endOfTurn } from "../node/turn.ts";
 import { fetchWithDeno } from "./fetch.ts";
+import { denoFiles } from "./files.ts";
 import { serveDeno } from "./host.ts";
 
 export type { SystemOptions } from "../node/machine.ts";
@@ -27,6 +29,9 @@ export function createSystem(options: SystemOptions = {}): System {
   return machineSystem({
     runtime: "deno",
     version: Deno.version.deno,
+    isTerminal: Deno.stderr.isTerminal(),
+    files: denoFiles,
+    writeError: errorWriter((bytes) => Deno.stderr.writeSync(bytes)),
     endOfTurn,
     // Deno.serve ignores client certificates without a word; the net host enforces them. It is loaded only where it is
     // wanted, as it costs 45 ms at start.

@@ -4,15 +4,14 @@
  * @module
  */
 
-import { webcrypto } from "node:crypto";
 import type { Entropy } from "../../runtime/entropy.ts";
 import { type Random, seeded } from "../../runtime/random.ts";
 
 /** The system's CSPRNG. */
 export const machineEntropy: Entropy = {
   fill(bytes) {
-    webcrypto.getRandomValues(bytes as Uint8Array<ArrayBuffer>);
-    return bytes;
+    // The global's: to load `node:crypto` costs 5 ms of CPU on Bun.
+    return crypto.getRandomValues(bytes as Uint8Array<ArrayBuffer>);
   },
 };
 

@@ -4,7 +4,6 @@
  * @module
  */
 
-import { randomBytes } from "node:crypto";
 import { watch } from "node:fs";
 import { lstat, mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises";
 import type { FileInfo, Files } from "../../runtime/platform.ts";
@@ -17,7 +16,7 @@ export const machineFiles: Files = {
   },
 
   async writeAtomic(path, data, options = {}) {
-    const beside = `${path}.${randomBytes(6).toString("hex")}.tmp`;
+    const beside = `${path}.${crypto.randomUUID()}.tmp`;
     try {
       // "wx": a name that somebody planted, a link for example, is an error, not a target.
       const file = await open(beside, "wx", options.mode ?? 0o666);

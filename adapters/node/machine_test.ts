@@ -154,7 +154,7 @@ describe("files", () => {
 
   test("a write that fails leaves the old file and no other", async () => {
     await using temporary = await directory();
-    await assert.rejects(files.writeAtomic(join(temporary.path, "none", "x"), utf8("x")), /ENOENT/);
+    await assert.rejects(files.writeAtomic(join(temporary.path, "none", "x"), utf8("x")), { code: "ENOENT" });
     // Not even the superuser can rename a file over a directory.
     await files.makeDirectory(join(temporary.path, "taken"));
     await assert.rejects(files.writeAtomic(join(temporary.path, "taken"), utf8("x")));

@@ -7,6 +7,7 @@
 import process from "node:process";
 import type { System } from "../../runtime/platform.ts";
 import { fetchWithNode } from "./fetch.ts";
+import { machineFiles } from "./files.ts";
 import { machineSystem, type SystemOptions } from "./machine.ts";
 import { serveNet } from "./net_host.ts";
 import { endOfTurn } from "./turn.ts";
@@ -27,6 +28,11 @@ export function createSystem(options: SystemOptions = {}): System {
   return machineSystem({
     runtime: "node",
     version: process.versions.node,
+    isTerminal: process.stderr.isTTY === true,
+    files: machineFiles,
+    writeError(text) {
+      process.stderr.write(text);
+    },
     endOfTurn,
     serve: serveNet,
     // The package `ws` is loaded with the first WebSocket: of a start it would take 10 ms of CPU.
