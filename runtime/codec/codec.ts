@@ -15,8 +15,8 @@ export interface TypeInfo {
 /** Writes and reads the values of one type. */
 export interface Marshal {
   /**
-   * The bytes of a value. They may be a view into a buffer that the next call of `encode` reuses: whoever keeps them
-   * copies them first.
+   * The bytes of a value, the caller's to keep: they may be a view into a larger buffer, but neither the codec nor
+   * whoever gave the value writes to them again, as they may wait to be sent.
    *
    * @throws {TypeError} If the codec cannot write the value.
    */

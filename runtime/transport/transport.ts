@@ -94,7 +94,7 @@ export interface Incoming {
   readonly signal: AbortSignal;
   /** Whether the call is over, so that an answer would go nowhere. */
   readonly over: boolean;
-  /** Answers with one value, and ends. The bytes may be reused when it returns. */
+  /** Answers with one value, and ends. Nobody writes to the bytes again: they may wait to be sent. */
   reply(body: Uint8Array, trailer?: Metadata): void;
   /** Sends an item of an answer that is a stream. As {@link Exchange.send}. */
   send(body: Uint8Array): Promise<void> | undefined;
@@ -124,7 +124,10 @@ export interface Link extends AsyncDisposable {
    * @default {the client's own, "application/cbor"}
    */
   readonly contentType?: string;
-  /** Calls with one input. The bytes may be reused when it returns. It does not throw: failures go to the sink. */
+  /**
+   * Calls with one input. Nobody writes to the bytes again: they may wait to be sent. It does not throw: failures go to
+   * the sink.
+   */
   unary(head: CallHead, body: Uint8Array, sink: ReplySink): CallHandle;
   /** Calls with a stream of inputs. */
   open(head: CallHead, signal?: AbortSignal): Exchange;

@@ -101,6 +101,18 @@ export function testCodec(suite: CodecSuite): void {
       }
     });
 
+    test("what it wrote stays as it is, whatever is written next or becomes of the value: it may wait to be sent", () => {
+      const marshal = suite.create().bind();
+      const written: { readonly bytes: Uint8Array; readonly was: Uint8Array }[] = [];
+      for (const value of [...values, ...values]) {
+        const given = value instanceof Uint8Array ? value.slice() : value;
+        const bytes = marshal.encode(given);
+        written.push({ bytes, was: bytes.slice() });
+        if (given instanceof Uint8Array) given.fill(0xff);
+      }
+      for (const { bytes, was } of written) assert.deepEqual(bytes, was);
+    });
+
     test("a value that is read does not change with the bytes it was read from", () => {
       const marshal = suite.create().bind();
       for (const value of values) {

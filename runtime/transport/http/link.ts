@@ -127,7 +127,7 @@ export class HttpLink implements Link {
     const call = new UnaryCall(this, { head, sink });
     this.#calls.add(call);
     const refusal = this.#refusal(head) ?? this.refusedSize(body.length);
-    if (refusal === undefined) call.start(body.slice() as Uint8Array<ArrayBuffer>);
+    if (refusal === undefined) call.start(body as Uint8Array<ArrayBuffer>);
     else void Promise.resolve().then(() => call.stop(refusal.at(this.where(head))));
     return call;
   }

@@ -72,8 +72,7 @@ export class InboundCall extends WheelTimer implements Incoming {
   reply(body: Uint8Array, trailer: Metadata = Metadata.EMPTY): void {
     if (this.#over) return;
     this.#over = true;
-    // The encoder's buffer is used again when this returns.
-    this.#answering.reply(body.slice(), trailer);
+    this.#answering.reply(body, trailer);
   }
 
   send(_body: Uint8Array): Promise<void> | undefined {

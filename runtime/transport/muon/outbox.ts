@@ -98,12 +98,12 @@ export class Outbox {
   /** Sends what is left of an input of which CALL carried the first `sent` bytes. */
   rest(body: Uint8Array, sent: number): void {
     this.#credit -= sent + OVERHEAD;
-    this.#push({ kind: "data", body: body.slice(sent) });
+    this.#push({ kind: "data", body: body.subarray(sent) });
   }
 
   /** Sends the one answer. */
   reply(body: Uint8Array, trailer: Metadata): void {
-    this.#push({ kind: "reply", body: body.slice(), trailer });
+    this.#push({ kind: "reply", body, trailer });
   }
 
   /** Says that no more comes. */

@@ -33,12 +33,12 @@ export class Waiting {
    * Lets a call wait.
    *
    * @param id Its id, above all that were added before.
-   * @param input Its input, of which a copy is kept; nothing if inputs follow.
+   * @param input Its input; nothing if inputs follow.
    */
   add(id: number, input: Uint8Array = EMPTY): void {
     const inputs = this.#inputs ??= new Map();
     if (inputs.size === 0) this.#first = id;
-    inputs.set(id, input.slice());
+    inputs.set(id, input);
     this.#sender.hold(input.length + OVERHEAD);
   }
 

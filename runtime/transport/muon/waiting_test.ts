@@ -91,15 +91,13 @@ describe("calls beyond what the other end takes", () => {
     assert.match(calls[3]!.error!.detail, /takes no calls \(its limit maxStreams is 0\)/);
   });
 
-  test("have their inputs copied, large ones too", async () => {
+  test("send their inputs in their turn, large ones too", async () => {
     const pair = await met(1);
     const first = pair.dialler.call(hex("01"));
     const small = new Uint8Array([1, 2, 3]);
     const large = new Uint8Array(300_000).fill(7);
     const calls = [pair.dialler.call(small), pair.dialler.call(large)];
     assert.equal(pair.dialler.session.sender.unsent, 300_003 + 2 * 64);
-    small.fill(9);
-    large.fill(9);
     await answerAll(pair);
     assert.deepEqual(first.body, hex("01"));
     assert.deepEqual(calls[0]!.body, new Uint8Array([1, 2, 3]));
