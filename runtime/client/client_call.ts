@@ -6,6 +6,7 @@
  * @module
  */
 
+import type { CallOptions } from "../call.ts";
 import type { Marshal } from "../codec/codec.ts";
 import { Values } from "../context.ts";
 import type { Kind } from "../definition.ts";
@@ -28,6 +29,7 @@ import { type Route, type Target, whereOf } from "./target.ts";
 const CONTENT_TYPE = "application/cbor";
 /** The longest time a timer can be set for, in ms. */
 const MAX_TIMER = 2 ** 31 - 1;
+const NONE: CallOptions = {};
 
 interface Settle {
   readonly resolve: (value: unknown) => void;
@@ -48,6 +50,8 @@ export class ClientCall extends WheelTimer implements Invocation, ReplySink, Cal
   readonly #plan: CallPlan;
   #timeout = 0;
   #began = 0;
+  /** Whether it is being started, and it is as late as it was when it began. */
+  #fresh = true;
   timed = false;
   #policy: CallPolicy;
   #pick: Pick | undefined = undefined;
@@ -122,6 +126,8 @@ export class ClientCall extends WheelTimer implements Invocation, ReplySink, Cal
       );
     } catch (error) {
       this.#lose(error);
+    } finally {
+      this.#fresh = false;
     }
   }
 
@@ -212,14 +218,14 @@ export class ClientCall extends WheelTimer implements Invocation, ReplySink, Cal
   #pickNode(): void {
     const { options, target } = this.#plan;
     const { pick } = target;
+    const tried = this.#tried;
+    const { filters, weights, explain } = options ?? NONE;
+    const usual = tried === undefined && filters === undefined && weights === undefined &&
+      explain === undefined;
     this.#at(this.#core.selector.pick(
-      options === undefined && this.#tried === undefined ? pick : {
-        ...pick,
-        filters: options?.filters ?? pick.filters,
-        tried: this.#tried ?? pick.tried,
-        weights: options?.weights,
-        explain: options?.explain,
-      },
+      usual
+        ? pick
+        : { ...pick, filters: filters ?? pick.filters, tried: tried ?? pick.tried, weights, explain },
     ));
   }
 
@@ -227,7 +233,7 @@ export class ClientCall extends WheelTimer implements Invocation, ReplySink, Cal
     const { target, options } = this.#plan;
     const { node, service } = pick.candidate;
     this.#pick = pick;
-    this.#picked = this.timed || this.attempt > 1 ? this.#now() : this.#began;
+    this.#picked = this.#fresh ? this.#began : this.#now();
     this.node = node;
     const route = this.#route = target.route(service);
     this.kind = route.kind;
@@ -275,7 +281,7 @@ export class ClientCall extends WheelTimer implements Invocation, ReplySink, Cal
     let timeout = 0;
     if (this.deadline !== undefined) {
       // A call that did not wait has all its time: the same head serves the next one.
-      timeout = this.timed || this.attempt > 1 ? Math.ceil(this.deadline - this.#now()) : this.#timeout;
+      timeout = this.#fresh ? this.#timeout : Math.ceil(this.deadline - this.#now());
       if (timeout <= 0) {
         throw new MuonError("deadline_exceeded", "The time for the call was over before it was sent", {
           id: "muon.client",
