@@ -90,6 +90,8 @@ export class Session implements InboxContext {
   #over: MuonError | undefined;
   /** When the last message came, in ms on the steady clock. */
   now = 0;
+  /** How many have come. */
+  received = 0;
   /** Text of the other end's GOAWAY, and whether it stops in good order. */
   #farewell: { readonly text: string; readonly orderly: boolean } | undefined;
 
@@ -184,6 +186,7 @@ export class Session implements InboxContext {
       return this.#dead(`the other end sends and does not read: more than ${held} bytes wait for it`);
     }
     this.now = this.#clock.now();
+    this.received++;
     this.#keepalive.heard = true;
     const reader = new Reader(message);
     let fault: { readonly thrown: unknown } | undefined;
