@@ -320,8 +320,12 @@ describe("Go Micro v5.12.0", { skip: withoutGo }, () => {
       await go.do({ do: "register", record: record! });
     });
 
-    test("makes thousands of calls, 64 at a time, each with its own answer", async () => {
-      const { failed, error } = await callMuon("Greeter.Hello", {}, { count: 4_000, parallel: 64 });
+    test("makes thousands of calls, all at a time, each with its own answer", async () => {
+      const { failed, error } = await callMuon("Greeter.Hello", {}, {
+        count: 2_000,
+        parallel: 2_000,
+        timeout: 60_000,
+      });
       assert.deepEqual({ failed, error }, { failed: 0, error: undefined });
     });
   });
@@ -473,16 +477,12 @@ describe("Go Micro v5.12.0", { skip: withoutGo }, () => {
       );
     });
 
-    test("answers thousands of calls, 64 at a time, each with its own answer", async () => {
+    test("answers thousands of calls, all at a time, each with its own answer", async () => {
       const client = callGo();
-      let next = 0;
-      const worker = async () => {
-        while (next < 4_000) {
-          const name = String(next++);
-          assert.equal((await client.hello({ name })).msg, `Hello ${name}`);
-        }
-      };
-      await Promise.all(Array.from({ length: 64 }, worker));
+      await Promise.all(Array.from({ length: 2_000 }, async (_, i) => {
+        const { msg } = await client.hello({ name: `${i}` }, { timeout: 60_000 });
+        assert.equal(msg, `Hello ${i}`);
+      }));
     });
   });
 
