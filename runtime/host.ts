@@ -66,7 +66,7 @@ export interface BareRequest {
   readonly url: string;
   /** Its headers. */
   readonly headers: BareHeaders;
-  /** Its body, to be read once, by this or by {@link BareRequest.arrayBuffer}; `null` if it is known to have none. */
+  /** Its body, to be read once, by this or by {@link BareRequest.bytes}; `null` if it is known to have none. */
   readonly body: ReadableStream<Uint8Array<ArrayBuffer>> | null;
   /**
    * Aborted when the client goes before it is answered. To be asked for only by what does not answer in the turn in which
@@ -74,7 +74,7 @@ export interface BareRequest {
    */
   readonly signal: BareSignal;
   /** The whole body. */
-  arrayBuffer(): Promise<ArrayBuffer>;
+  bytes(): Promise<Uint8Array>;
 }
 
 /** Headers of a {@link BareRequest}, names in lower case. */

@@ -47,7 +47,7 @@ export class NodeRequest implements BareRequest, BareHeaders, BareSignal {
     });
   }
 
-  async arrayBuffer(): Promise<ArrayBuffer> {
+  async bytes(): Promise<Uint8Array> {
     // A body that came with its head is there behind this microtask, and is read without a listener.
     await undefined;
     if (this.aborted) throw cutOff();
@@ -60,7 +60,7 @@ export class NodeRequest implements BareRequest, BareHeaders, BareSignal {
   }
 
   /** The whole body, of which some parts were read. */
-  #rest(parts: Uint8Array[]): Promise<ArrayBuffer> {
+  #rest(parts: Uint8Array[]): Promise<Uint8Array> {
     return new Promise((resolve, reject) => {
       this.#cutOff = () => reject(cutOff());
       this.#message.on("data", (part: Uint8Array) => parts.push(part));
@@ -105,7 +105,7 @@ export class NodeRequest implements BareRequest, BareHeaders, BareSignal {
 }
 
 /** Bytes in a buffer of their own: what `node:http` gives lies in one that is large, and shared. */
-function joined(parts: readonly Uint8Array[]): ArrayBuffer {
+function joined(parts: readonly Uint8Array[]): Uint8Array {
   let length = 0;
   for (const part of parts) length += part.length;
   const whole = new Uint8Array(length);
@@ -114,7 +114,7 @@ function joined(parts: readonly Uint8Array[]): ArrayBuffer {
     whole.set(part, at);
     at += part.length;
   }
-  return whole.buffer;
+  return whole;
 }
 
 function cutOff(): TypeError {

@@ -40,8 +40,8 @@ export class WebRequest implements BareRequest, BareHeaders, RequestHead {
     return this.web.body;
   }
 
-  arrayBuffer(): Promise<ArrayBuffer> {
-    return this.web.arrayBuffer();
+  bytes(): Promise<Uint8Array> {
+    return this.web.bytes();
   }
 
   header(name: string): string | null {

@@ -11,7 +11,7 @@ import { MuonError } from "../../errors.ts";
 interface Message {
   readonly headers: { get(name: string): string | null; has(name: string): boolean };
   readonly body: ReadableStream<Uint8Array> | null;
-  arrayBuffer(): Promise<ArrayBuffer>;
+  bytes(): Promise<Uint8Array>;
 }
 
 /** How a body is read. */
@@ -34,11 +34,7 @@ export function readBody(message: Message, reading: Reading): Promise<Uint8Array
   // HTTP holds its sender to the length; a body that was unpacked on its way has another.
   if (length === null || message.headers.has("content-encoding")) return readParts(message.body, reading);
   if (Number(length) > reading.limit) return refuse(message, length, reading);
-  return message.arrayBuffer().then(bytesOf);
-}
-
-function bytesOf(buffer: ArrayBuffer): Uint8Array {
-  return new Uint8Array(buffer);
+  return message.bytes();
 }
 
 async function refuse(message: Message, length: string, { limit, what }: Reading): Promise<never> {

@@ -42,6 +42,8 @@ export interface HttpCallOptions {
   readonly head: CallHead;
   /** How long the caller waits, in ms; `undefined`: it does not say. */
   readonly timeout: number | undefined;
+  /** When it came, in ms on the steady clock. */
+  readonly arrived: number;
   /** Whether its input comes in envelopes. */
   readonly enveloped: boolean;
   /** What it reads. */
@@ -60,6 +62,7 @@ export interface HttpCallOptions {
 export class HttpCall implements Incoming {
   readonly head: CallHead;
   readonly peer: Peer;
+  readonly arrived: number;
   deadline: number | undefined;
   body: Uint8Array | undefined;
   readonly #options: HttpCallOptions;
@@ -76,12 +79,13 @@ export class HttpCall implements Incoming {
   readonly #gone = () => this.#abort(new MuonError("canceled", "the caller is gone", { id: "muon.http" }));
 
   constructor(options: HttpCallOptions) {
-    const { clock, timeout } = options;
+    const { clock, timeout, arrived } = options;
     this.#options = options;
     this.head = options.head;
     this.peer = options.peer;
+    this.arrived = arrived;
     if (timeout !== undefined) {
-      this.deadline = clock.now() + timeout;
+      this.deadline = arrived + timeout;
       this.#timer = clock.after(Math.min(timeout, 2 ** 31 - 1), () => this.#late(timeout));
     }
   }

@@ -82,7 +82,7 @@ export class HttpServer implements ServedProtocol {
   }
 
   answer(request: BareRequest, peer: Peer): Promise<BareAnswer> | BareAnswer {
-    this.#last = this.#options.clock.now();
+    const now = this.#last = this.#options.clock.now();
     const route = routeOf(pathOfUrl(request.url))!;
     const origin = request.headers.get("origin");
     if (!this.#cors.allows(origin)) {
@@ -106,7 +106,7 @@ export class HttpServer implements ServedProtocol {
       return this.#refuse(request, error, { status: 405, headers: { ...headers, allow: "POST, OPTIONS" } });
     }
     try {
-      return this.#call(request, { peer, route, headers });
+      return this.#call(request, { peer, route, headers, now });
     } catch (error) {
       return this.#refuse(request, MuonError.from(error), { headers });
     }
@@ -141,10 +141,11 @@ export class HttpServer implements ServedProtocol {
 
   #call(
     request: BareRequest,
-    { peer, route, headers: own }: {
+    { peer, route, headers: own, now }: {
       readonly peer: Peer;
       readonly route: Route;
       readonly headers: Readonly<Record<string, string>> | undefined;
+      readonly now: number;
     },
   ): Promise<BareAnswer> | BareAnswer {
     const { clock, accept, limits } = this.#options;
@@ -193,6 +194,7 @@ export class HttpServer implements ServedProtocol {
         idempotent: false,
       },
       timeout,
+      arrived: now,
       enveloped,
       form: formOf(type, headers.get("accept")),
       maxMessage: limits.maxMessage,
