@@ -4,7 +4,6 @@
  * @module
  */
 
-import { fstatSync, writeSync } from "node:fs";
 import process from "node:process";
 import type { DialTlsOptions, System } from "../../runtime/platform.ts";
 import { machineClock } from "../node/clock.ts";
@@ -17,6 +16,9 @@ import { dialBun } from "./dial.ts";
 import { serveBun } from "./host.ts";
 
 export type { SystemOptions } from "../node/machine.ts";
+
+// Not imported: in a program of one file an import is done at its start, whatever runtime it is on.
+const { fstatSync, writeSync } = process.getBuiltinModule("node:fs");
 
 /** Its file descriptor. */
 const STDERR = 2;

@@ -4,10 +4,13 @@
  * @module
  */
 
-import { createSocket } from "node:dgram";
+import process from "node:process";
 import { networkInterfaces } from "node:os";
 import type { DatagramOptions, DatagramSocket } from "../../runtime/platform.ts";
 import { type Interface, locate } from "./local_link.ts";
+
+// Not imported: in a program of one file an import is done at its start, wanted or not.
+const { createSocket } = process.getBuiltinModule("node:dgram");
 
 /** For how long the machine's interfaces are taken to be as they were, in ms. */
 const INTERFACES_FOR = 5_000;

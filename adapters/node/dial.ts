@@ -5,12 +5,15 @@
  * @module
  */
 
-import { randomFillSync } from "node:crypto";
-import { WebSocket } from "ws";
+import process from "node:process";
 import type { MessageSocket } from "../../runtime/host.ts";
 import type { DialWebSocketOptions } from "../../runtime/platform.ts";
 import { badAnswer, noConnection, noSubprotocol } from "../web/dial_error.ts";
 import { WsSocket } from "./ws_socket.ts";
+
+// Not imported, nor is `ws` but when it is wanted: in a program of one file an import is done at its start, whatever
+// runtime it is on.
+const { randomFillSync } = process.getBuiltinModule("node:crypto");
 
 /**
  * Dials a WebSocket.
@@ -19,9 +22,10 @@ import { WsSocket } from "./ws_socket.ts";
  * if the other end does not agree on the subprotocol; both say that nothing has run.
  * @throws The signal's reason, if it is aborted first.
  */
-export function dialWs(url: string, options: DialWebSocketOptions): Promise<MessageSocket> {
+export async function dialWs(url: string, options: DialWebSocketOptions): Promise<MessageSocket> {
   const { protocol, signal, maxMessage = 1_048_576 } = options;
-  return new Promise((resolve, reject) => {
+  const { WebSocket } = await import("ws");
+  return await new Promise((resolve, reject) => {
     if (signal?.aborted) return reject(signal.reason);
     const socket = new WebSocket(url, [protocol], {
       perMessageDeflate: false,

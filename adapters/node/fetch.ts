@@ -5,18 +5,22 @@
  * @module
  */
 
-import {
-  Agent as HttpAgent,
-  type ClientRequest,
-  type ClientRequestArgs,
-  type IncomingMessage,
-  type OutgoingHttpHeaders,
-  request as httpRequest,
-  type RequestOptions,
+import type {
+  Agent,
+  ClientRequest,
+  ClientRequestArgs,
+  IncomingMessage,
+  OutgoingHttpHeaders,
+  RequestOptions,
 } from "node:http";
-import { Agent as HttpsAgent, type AgentOptions, request as httpsRequest } from "node:https";
+import type { AgentOptions } from "node:https";
+import process from "node:process";
 import type { DialTlsOptions } from "../../runtime/platform.ts";
 import { bodyOf } from "./http_bridge.ts";
+
+// Not imported: in a program of one file an import is done at its start, whatever runtime it is on.
+const { Agent: HttpAgent, request: httpRequest } = process.getBuiltinModule("node:http");
+const { Agent: HttpsAgent, request: httpsRequest } = process.getBuiltinModule("node:https");
 
 /** Connections to one address; requests beyond them wait for one. Bun's fetch has as many. */
 const MAX_CONNECTIONS = 256;
@@ -30,7 +34,6 @@ const RETRY = Symbol("retry");
 const NO_BODY: ReadonlySet<number> = new Set([204, 205, 304]);
 
 type Fetch = typeof globalThis.fetch;
-type Agent = HttpAgent;
 type Agents = Readonly<Record<"http:" | "https:", Agent>>;
 
 /** By what they were made of: agents hold connections, and nobody says when one is no longer wanted. */

@@ -4,11 +4,14 @@
  * @module
  */
 
-import { watch } from "node:fs";
-import { lstat, mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises";
+import process from "node:process";
 import type { FileInfo, Files } from "../../runtime/platform.ts";
 
-/** The machine's file system, the same on Node, Deno and Bun. */
+// Not imported: in a program of one file an import is done at its start, on Deno, too, which has its own files.
+const { watch, promises } = process.getBuiltinModule("node:fs");
+const { lstat, mkdir, open, readdir, readFile, rename, rm } = promises;
+
+/** The machine's file system on Node and Bun; on Deno by `adapters/deno/files.ts`. */
 export const machineFiles: Files = {
   async read(path) {
     const bytes = await unlessMissing(readFile(path));

@@ -4,13 +4,16 @@
  * @module
  */
 
-import { realpathSync } from "node:fs";
 import { resolve } from "node:path";
-import { deserialize, serialize } from "node:v8";
+import process from "node:process";
 import { MuonError } from "../../runtime/errors.ts";
 import type { KvStore } from "../../runtime/kv_store.ts";
 import { checkDatabase } from "./kv_check.ts";
 import { importOptional } from "./optional.ts";
+
+// Not imported: in a program of one file an import is done at its start, wanted or not.
+const { realpathSync } = process.getBuiltinModule("node:fs");
+const { deserialize, serialize } = process.getBuiltinModule("node:v8");
 
 /** The part of `@deno/kv` that is used. */
 export interface KvPackage {

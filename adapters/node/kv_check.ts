@@ -4,7 +4,10 @@
  * @module
  */
 
-import { statSync } from "node:fs";
+import process from "node:process";
+
+// Not imported: in a program of one file an import is done at its start, wanted or not.
+const { statSync } = process.getBuiltinModule("node:fs");
 
 /**
  * Looks whether a file is a sound SQLite database, with `node:sqlite`; does nothing where there is no file, or no

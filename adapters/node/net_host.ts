@@ -5,12 +5,11 @@
  * @module
  */
 
-import { createServer as createHttpServer, type IncomingMessage, type Server as HttpServer } from "node:http";
-import type { ServerResponse } from "node:http";
-import { type AddressInfo, createServer as createNetServer, type Server, type Socket } from "node:net";
+import type { IncomingMessage, Server as HttpServer, ServerResponse } from "node:http";
+import type { AddressInfo, Server, Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import process from "node:process";
-import { createServer as createTlsServer, type TLSSocket } from "node:tls";
+import type { TLSSocket } from "node:tls";
 import type { WebSocketServer } from "ws";
 import type { Host, HostOptions, Peer, Protocol } from "../../runtime/host.ts";
 import { draining, failed, Mounts, nobody, type Refusal, toResponse } from "../../runtime/mounts.ts";
@@ -20,6 +19,11 @@ import { headOf, sendAnswer, sendResponse, toRequest } from "./http_bridge.ts";
 import { peekHead } from "./peek.ts";
 import { streamOf } from "./byte_stream.ts";
 import { WsSocket } from "./ws_socket.ts";
+
+// Not imported: in a program of one file an import is done at its start, whatever runtime it is on.
+const { createServer: createHttpServer } = process.getBuiltinModule("node:http");
+const { createServer: createNetServer } = process.getBuiltinModule("node:net");
+const { createServer: createTlsServer } = process.getBuiltinModule("node:tls");
 
 /**
  * How long an idle connection is kept, in ms. Go's HTTP client drops its own after 90 s, and must be the first: a
