@@ -2,7 +2,7 @@
  * Services over the http transport, on this runtime's own server: called by muon, and by whoever has an HTTP client.
  */
 import assert from "node:assert/strict";
-import { createServer } from "node:net";
+import { connect as dial, createServer } from "node:net";
 import { after, before, describe, test } from "node:test";
 import { z } from "zod";
 import {
@@ -454,4 +454,31 @@ test("pages of the origins that are named may call, and browsers are told", asyn
   assert.equal(other.status, 403);
   assert.equal(other.headers.get("access-control-allow-origin"), null);
   await other.body?.cancel();
+});
+
+test("a caller that leaves amid its input is given up: nothing runs, and nothing is waited for", async () => {
+  const system = ownSystem();
+  await using host = await system.platform.serve({});
+  let ran = 0;
+  const protocol = createHttpTransport({ system }).protocol!(() => ran++);
+  const came = Promise.withResolvers<void>();
+  host.mount({
+    name: protocol.name,
+    matches: (head) => protocol.matches(head),
+    fetch: (request, peer) => protocol.fetch!(request, peer),
+    answer(request, peer) {
+      came.resolve();
+      return protocol.answer!(request, peer);
+    },
+  });
+  const [hostname, port] = host.addresses[0]!.split(":");
+  const caller = dial(Number(port), hostname);
+  caller.on("error", () => {});
+  caller.write(
+    "POST /a.A/B HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: 20\r\n\r\n[",
+  );
+  await came.promise;
+  caller.destroy();
+  await protocol.drain(new AbortController().signal);
+  assert.equal(ran, 0);
 });
