@@ -5,6 +5,7 @@ import { MuonError } from "../../errors.ts";
 import { Metadata } from "../../metadata.ts";
 import { VirtualClock } from "../../virtual_clock.ts";
 import { Explainer } from "./explain.ts";
+import { WIRE } from "./limits.ts";
 import { hex, TestEnd, TestPair, toHex } from "./testing.ts";
 
 interface Example {
@@ -30,7 +31,8 @@ async function examples(): Promise<Example[]> {
 
 /** What two peers really say. */
 async function conversation(): Promise<Example[]> {
-  const pair = new TestPair();
+  const { fragment } = WIRE;
+  const pair = new TestPair({ dialler: { fragment }, listener: { fragment } });
   const said: Example[] = [];
   const explain = { dialler: new Explainer(), listener: new Explainer() };
   const turn = async () => {

@@ -9,7 +9,7 @@ import { Metadata } from "../../metadata.ts";
 import { TimerWheel } from "../../timer_wheel.ts";
 import { VirtualClock } from "../../virtual_clock.ts";
 import type { CallHandle, CallHead, Exchange, Incoming, ReplySink } from "../transport.ts";
-import { type WireOptions, wireOptions } from "./limits.ts";
+import { FLOOR, type WireOptions, wireOptions } from "./limits.ts";
 import type { Wire } from "./sender.ts";
 import { Session } from "./session.ts";
 
@@ -51,7 +51,8 @@ export class TestEnd {
     this.session = new Session({
       dialler: options.dialler,
       wire: this.wire,
-      options: wireOptions(options.limits),
+      // Frames of the least size, so that bodies of some 100 kB come in parts.
+      options: wireOptions({ fragment: FLOOR, ...options.limits }),
       clock,
       wheel: new TimerWheel(clock),
       peer: { address: options.address ?? (options.dialler ? "listener:1" : "dialler:1") },
