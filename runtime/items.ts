@@ -30,9 +30,10 @@ export interface ItemsOptions {
  * the reader leaves or an item cannot be transformed. Unlike one, it is closed at once by
  * `return`, even while a `next` waits.
  *
- * It is no generator, as one of those takes four promises an item, and two of them make eight: here an item that is
- * there takes one. Measured with streams of 10,000 items `{n, name}` from and to a server, CPU of both sides: a third
- * less on Node and Deno.
+ * It is no generator, as one of those takes several promises an item, and each that stands around it as many more: here
+ * an item that is there takes one. Measured with streams of 10,000 items `{n, name}`, in CPU µs an item, both sides
+ * together, before and after, with a batch of items cut for its bytes alone: from a server 1.7 to 1.1 on Node, 2.3 to
+ * 1.8 on Deno; to a server 1.8 to 1.3 and 2.4 to 1.9. Bun gains little by it: 1.4 to 1.3.
  *
  * @example
  * ```ts
