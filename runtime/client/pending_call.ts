@@ -141,7 +141,7 @@ export class PendingCall<T = unknown> implements UntypedCall<T> {
 }
 
 /**
- * The items of a call's answer: those of its stream, or its one value. A generator would take four promises an item
+ * The items of a call's answer: those of its stream, or its one value. A generator would take several promises an item
  * beside those of the stream.
  */
 class CallItems<T> implements AsyncIterableIterator<T, undefined> {
