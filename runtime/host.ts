@@ -28,7 +28,10 @@ export interface MessageSocket {
   readonly protocol: string;
   /** Bytes accepted by {@link MessageSocket.send} that are not on their way yet. */
   readonly buffered: number;
-  /** Whether `send` has taken its own copy of the bytes when it returns, so that its caller may use them again. */
+  /**
+   * Whether the socket is done with the bytes of all that was sent, so that its caller may write over them: it copies
+   * them, or has none of them left. To be asked behind each `send`.
+   */
   readonly copies: boolean;
   /** Names who is told of messages; to be called once, in the turn in which the socket was handed over. */
   listen(events: MessageSocketEvents): void;

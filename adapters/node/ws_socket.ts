@@ -14,8 +14,8 @@ const ABNORMAL = 1006;
 /** A WebSocket of npm `ws`. */
 export class WsSocket implements MessageSocket {
   readonly protocol: string;
-  readonly copies: boolean;
   readonly #socket: WebSocket;
+  readonly #masks: boolean;
   readonly #written = () => {
     if (this.#waits && this.#socket.bufferedAmount === 0) {
       this.#waits = false;
@@ -36,7 +36,7 @@ export class WsSocket implements MessageSocket {
   constructor(socket: WebSocket, options: { readonly copies: boolean; readonly maxMessage: number }) {
     this.#socket = socket;
     this.protocol = socket.protocol;
-    this.copies = options.copies;
+    this.#masks = options.copies;
     socket.on("message", (data: Uint8Array, binary: boolean) => {
       if (!binary) {
         this.#fault = { code: 1003, reason: "text messages are not taken" };
@@ -60,6 +60,12 @@ export class WsSocket implements MessageSocket {
 
   get buffered(): number {
     return this.#socket.readyState === this.#socket.OPEN ? this.#socket.bufferedAmount : 0;
+  }
+
+  /** What is not masked into a buffer of its own is the kernel's, mostly, when `send` returns. */
+  get copies(): boolean {
+    const socket = this.#socket;
+    return this.#masks || (socket.readyState === socket.OPEN && socket.bufferedAmount === 0);
   }
 
   listen(events: MessageSocketEvents): void {

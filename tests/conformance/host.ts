@@ -164,13 +164,14 @@ export function testHost(name: string, subject: HostSubject): void {
       }
     });
 
-    test("has copied what it sends, where it says so", async () => {
+    test("needs no more of what was sent, where it says so", async () => {
       await using ends = await pair();
       const heard = { near: new Ear(ends.near), far: new Ear(ends.far) };
       for (const [from, ear] of [[ends.near, heard.far], [ends.far, heard.near]] as const) {
-        const bytes = new Uint8Array(600_000);
+        let bytes = new Uint8Array(600_000);
         for (let i = 1; i <= 8; i++) {
-          from.send(from.copies ? bytes.fill(i) : new Uint8Array(600_000).fill(i));
+          from.send(bytes.fill(i));
+          if (!from.copies) bytes = new Uint8Array(600_000);
         }
         bytes.fill(99);
         await ear.until(({ messages }) => messages.length === 8);

@@ -133,7 +133,6 @@ class Ear implements MessageSocketEvents {
 
 /** The socket, as the protocol sees it. */
 class SocketWire extends WheelTimer implements Wire {
-  readonly copies: boolean;
   session: Session | undefined;
   /** The socket is closed. */
   readonly gone = new Later<void>();
@@ -145,11 +144,14 @@ class SocketWire extends WheelTimer implements Wire {
     super();
     this.#socket = socket;
     this.#from = from;
-    this.copies = socket.copies;
   }
 
   get buffered(): number {
     return this.#socket.buffered;
+  }
+
+  get copies(): boolean {
+    return this.#socket.copies;
   }
 
   send(batch: Uint8Array): void {

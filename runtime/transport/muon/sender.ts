@@ -41,7 +41,7 @@ import { textRoom, Writer } from "./writer.ts";
 export interface Wire {
   /** Bytes that were handed over and are not on their way. */
   readonly buffered: number;
-  /** Whether `send` is done with the bytes when it returns. */
+  /** Whether it is done with the bytes of all that was sent. Asked behind each `send`. */
   readonly copies: boolean;
   /** Sends a batch. */
   send(batch: Uint8Array): void;
@@ -312,7 +312,8 @@ export class Sender {
     this.#frames = 0;
     this.sentCall = this.lastCall;
     const wire = this.#wire;
-    wire.send(this.#writer.take(wire.copies));
+    wire.send(this.#writer.take());
+    if (wire.copies) this.#writer.reuse();
     if (wire.buffered >= this.#options.highWater) this.congested = true;
   }
 

@@ -28,7 +28,7 @@ function frame(kind: number, id: number, payload: Uint8Array | string): Uint8Arr
   const begun = writer.begin(kind, id, bytes.length);
   writer.raw(bytes);
   writer.finish(begun);
-  return writer.take(false);
+  return writer.take();
 }
 
 const HELLO = frame(frames.HELLO, 0, "");

@@ -17,7 +17,7 @@ function payload(write: (writer: Writer) => void, room = 4096): Uint8Array {
   const frame = writer.begin(0, 0, room);
   write(writer);
   writer.finish(frame);
-  return writer.take(false).slice(5);
+  return writer.take().slice(5);
 }
 
 describe("varint", () => {
@@ -83,7 +83,7 @@ describe("Writer", () => {
       const frame = writer.begin(3, i, 1_000);
       writer.raw(new Uint8Array(1_000).fill(i));
       writer.finish(frame);
-      batches.push(writer.take(false));
+      batches.push(writer.take());
     }
     for (const [i, batch] of batches.entries()) {
       assert.equal(batch.length, 4 + (i < 128 ? 1 : 2) + 1_000);
@@ -98,10 +98,47 @@ describe("Writer", () => {
       writer.raw(new Uint8Array(60_000).fill(i + 1));
       writer.finish(frame);
     }
-    const batch = writer.take(true);
+    const batch = writer.take();
     assert.equal(batch.length, 3 * 60_005);
     for (let i = 0; i < 3; i++) assert.equal(batch[i * 60_005 + 5], i + 1);
     assert.equal(writer.size, 0);
+  });
+
+  test("are written over what was taken once nobody needs it, and never before", () => {
+    const writer = new Writer();
+    const write = (byte: number, length: number) => {
+      const frame = writer.begin(3, 1, length);
+      writer.raw(new Uint8Array(length).fill(byte));
+      writer.finish(frame);
+      return writer.take();
+    };
+    const first = write(1, 10);
+    const second = write(2, 10);
+    assert.deepEqual([first[5], second[5]], [1, 2]);
+    writer.reuse();
+    const third = write(3, 10);
+    assert.equal(third.byteOffset, first.byteOffset);
+    assert.deepEqual([first[5], second[5]], [3, 2]);
+  });
+
+  test("give a buffer back that is hardly used any more, and nothing that was written", () => {
+    const writer = new Writer();
+    const write = (length: number) => {
+      const frame = writer.begin(3, 1, length);
+      writer.raw(new Uint8Array(length));
+      writer.finish(frame);
+    };
+    write(60_000);
+    const large = writer.take().buffer;
+    writer.reuse();
+    writer.trim();
+    write(10);
+    assert.equal(writer.take().buffer, large);
+    writer.trim();
+    write(10);
+    writer.trim();
+    assert.equal(writer.size, 15);
+    assert.ok(writer.take().buffer.byteLength < 1_000);
   });
 });
 
@@ -177,7 +214,7 @@ describe("HELLO and ERROR", () => {
   test("HELLO comes back, with what it does not know skipped", () => {
     const writer = new Writer();
     writeHello(writer, hello);
-    const bytes = writer.take(false);
+    const bytes = writer.take();
     const read = readHello(new Reader(new Uint8Array([...bytes.subarray(5), 99, 2, 1, 2])));
     for (const [name, value] of Object.entries(read)) {
       assert.deepEqual(value, hello[name as keyof typeof hello], name);

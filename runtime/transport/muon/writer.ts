@@ -22,7 +22,7 @@ const HEADER = 4;
  * const frame = writer.begin(CREDIT, 1, 8);
  * writer.varint(4096);
  * writer.finish(frame);
- * writer.take(false); // 0 9 0 0 3 …
+ * writer.take(); // 0 9 0 0 3 …
  * ```
  */
 export class Writer {
@@ -123,16 +123,22 @@ export class Writer {
   }
 
   /**
-   * What was written since it was last taken.
-   *
-   * @param reuse Whether the caller is done with the bytes before anything more is written.
+   * What was written since it was last taken. The bytes are the caller's to keep, but for {@link Writer.reuse}.
    */
-  take(reuse: boolean): Uint8Array {
+  take(): Uint8Array {
     const batch = this.#bytes.subarray(this.#start, this.#at);
     this.#taken += batch.length;
-    if (reuse) this.#at = 0;
     this.#start = this.#at;
     return batch;
+  }
+
+  /**
+   * Says that nobody needs what was taken any more, of which there was nothing left to be sent before: the bytes are
+   * written over. New buffers for each batch took half of a Node server's CPU in a stream of 64 kB items, to be zeroed
+   * and collected.
+   */
+  reuse(): void {
+    if (this.size === 0) this.#start = this.#at = 0;
   }
 
   /** Gives the buffer back if less than a quarter of it was used since the last time. To be called now and then. */
