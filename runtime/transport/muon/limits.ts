@@ -24,9 +24,9 @@ export interface WireOptions extends Pick<Limits, "maxMessage" | "maxMetadata" |
    * Largest body taken in one frame, in bytes, from 16,384; larger ones are sent in parts of the smaller of both ends'
    * sizes. Measured over loopback, both ends in one process (CPU in µs of an echo of 100 kB and of 1 MB, in ms of a
    * stream of 64 MB in items of 64 kB · kB of the stream that come ahead of the answer to a small call):
-   * Bun 16 KiB: 245, 2040, 120 · 131, 64 KiB: 168, 1717, 90 · 131, 128 KiB: 130, 1746, 55 · 262;
-   * Node 16 KiB: 706, 7270, 312 · 131, 64 KiB: 726, 6475, 231 · 131, 128 KiB: 585, 5906, 200 · 262.
-   * Larger frames cost less, but past 64 KiB small calls wait behind twice as much.
+   * Bun 16 KiB: 180, 1829, 81 · 131, 64 KiB: 161, 1796, 86 · 131, 128 KiB: 110, 1586, 45 · 262;
+   * Node 16 KiB: 520, 4728, 151 · 131, 64 KiB: 497, 4904, 201 · 131, 128 KiB: 391, 4468, 105 · 262. One run each, warm, on
+   * a shared machine. 128 KiB costs least, as a whole item fits a frame, but small calls wait behind twice as much.
    *
    * @default {65_536}
    */
