@@ -55,12 +55,15 @@ export interface WireOptions extends Pick<Limits, "maxMessage" | "maxMetadata" |
   /** Connections that others may have open to one listener; who comes then is told to go elsewhere. @default {10_000} */
   readonly maxLinks: number;
   /**
-   * Frames after which a batch leaves before the turn's end. Fewer let the other end begin earlier, more cost less.
-   * Measured over loopback with CBOR on both sides, 64 calls in flight (p50 in ms · CPU of both in µs a call, each the
-   * better of two runs): Node 16: 0.09 · 3.1, 24: 0.10 · 3.0, 32: 0.08 · 2.7; Bun 16: 0.09 · 2.9, 24: 0.08 · 2.6,
-   * 32: 0.09 · 2.5; Deno 16: 0.09 · 2.9, 24: 0.09 · 2.8, 32: 0.09 · 2.9; a whole turn, run once: 0.14 to 0.16 ms on all three.
+   * Frames after which a batch is sent, to begin it while the rest of the turn goes on. Items of streams do not count:
+   * their batches leave for their bytes, or at the turn's end.
    *
-   * @default {24}
+   * Measured as calls with all features on, 64 in flight, between two processes on a quiet machine (2 cores; p50 and
+   * CPU of both sides, as ratios to a bare loop cut at 16, medians of three rounds): Node 16: 1.51 · 1.07, 24:
+   * 1.40 · 1.03, 32: 1.34 · 0.93, 48: 1.77 · 0.94; Bun 16: 1.28 · 1.20, 24: 1.21 · 1.17, 32: 1.12 · 1.03, 48:
+   * 1.42 · 1.08; Deno 16: 1.26 · 1.16, 24: 1.25 · 1.15, 32: 1.21 · 1.05, 48: 1.73 · 1.19.
+   *
+   * @default {32}
    */
   readonly batchFrames: number;
   /** Bytes after which it does. @default {32_768} */
@@ -86,7 +89,7 @@ export const WIRE: WireOptions = {
   unsent: 134_217_728,
   queuedCalls: 65_536,
   maxLinks: 10_000,
-  batchFrames: 24,
+  batchFrames: 32,
   batchBytes: 32_768,
   highWater: 262_144,
   ping: 15_000,
