@@ -4,8 +4,8 @@
  * @module
  */
 
-import process from "node:process";
 import type { FileInfo, Files } from "../../runtime/platform.ts";
+import { unlessMissing, watchPath } from "../node/paths.ts";
 
 /** The machine's file system on Deno. */
 export const denoFiles: Files = {
@@ -54,26 +54,5 @@ export const denoFiles: Files = {
     await unlessMissing(Deno.remove(path));
   },
 
-  watch(path, changed) {
-    // Deno's own watcher keeps the process alive.
-    const { watch } = process.getBuiltinModule("node:fs");
-    // Without inotify watches left, or on a file system that has none, watching fails: callers poll beside it.
-    try {
-      const watcher = watch(path, { persistent: false }, () => changed());
-      watcher.on("error", () => watcher.close());
-      return { [Symbol.dispose]: () => watcher.close() };
-    } catch {
-      return { [Symbol.dispose]: () => {} };
-    }
-  },
+  watch: watchPath,
 };
-
-async function unlessMissing<T>(work: Promise<T>): Promise<T | undefined> {
-  try {
-    return await work;
-  } catch (error) {
-    const { code } = error as { code?: string };
-    if (code === "ENOENT" || code === "ENOTDIR") return undefined;
-    throw error;
-  }
-}

@@ -6,10 +6,10 @@
 
 import process from "node:process";
 import type { FileInfo, Files } from "../../runtime/platform.ts";
+import { unlessMissing, watchPath } from "./paths.ts";
 
 // Not imported: in a program of one file an import is done at its start, on Deno, too, which has its own files.
-const { watch, promises } = process.getBuiltinModule("node:fs");
-const { lstat, mkdir, open, readdir, readFile, rename, rm } = promises;
+const { lstat, mkdir, open, readdir, readFile, rename, rm } = process.getBuiltinModule("node:fs").promises;
 
 /** The machine's file system on Node and Bun; on Deno by `adapters/deno/files.ts`. */
 export const machineFiles: Files = {
@@ -60,24 +60,5 @@ export const machineFiles: Files = {
     await rm(path, { force: true });
   },
 
-  watch(path, changed) {
-    // Without inotify watches left, or on a file system that has none, watching fails: callers poll beside it.
-    try {
-      const watcher = watch(path, { persistent: false }, () => changed());
-      watcher.on("error", () => watcher.close());
-      return { [Symbol.dispose]: () => watcher.close() };
-    } catch {
-      return { [Symbol.dispose]: () => {} };
-    }
-  },
+  watch: watchPath,
 };
-
-async function unlessMissing<T>(work: Promise<T>): Promise<T | undefined> {
-  try {
-    return await work;
-  } catch (error) {
-    const { code } = error as { code?: string };
-    if (code === "ENOENT" || code === "ENOTDIR") return undefined;
-    throw error;
-  }
-}

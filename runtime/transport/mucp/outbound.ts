@@ -5,6 +5,7 @@
  */
 
 import { MuonError } from "../../errors.ts";
+import { neverConnected } from "../../fetch.ts";
 import { WheelTimer } from "../../timer_wheel.ts";
 import type { CallHandle, CallHead, ReplySink } from "../transport.ts";
 import { readBody } from "./body.ts";
@@ -128,7 +129,7 @@ export class OutboundCall extends WheelTimer implements CallHandle {
       await undefined;
       if (this.#over) return;
       if (thrown instanceof MuonError) return this.fail(thrown.at(this.#where()));
-      const unreachable = neverSent(thrown);
+      const unreachable = neverConnected(thrown);
       const error = new MuonError(
         "unavailable",
         `${unreachable ? "cannot connect" : "the connection broke"}: ${reasonOf(thrown)}`,
@@ -258,29 +259,6 @@ function saidError(
 
 function notRun(error: MuonError): MuonError {
   return new MuonError(error.status, error.detail, { id: error.id, notRun: true });
-}
-
-/** Codes of Node's and Bun's errors when there is no connection. */
-const NO_CONNECTION: ReadonlySet<string> = new Set([
-  "ECONNREFUSED",
-  "EHOSTUNREACH",
-  "ENETUNREACH",
-  "ENOTFOUND",
-  "EAI_AGAIN",
-  "EADDRNOTAVAIL",
-  "UND_ERR_CONNECT_TIMEOUT",
-  "ConnectionRefused",
-  "FailedToOpenSocket",
-]);
-
-/** Whether `fetch` failed before it had a connection. */
-function neverSent(thrown: unknown): boolean {
-  if (!(thrown instanceof Error)) return false;
-  if (thrown instanceof AggregateError && thrown.errors.some(neverSent)) return true;
-  const { code } = thrown as { code?: unknown };
-  if (typeof code === "string" && NO_CONNECTION.has(code)) return true;
-  // Deno says so in words, Node in the cause.
-  return /client error \(Connect\)/.test(thrown.message) || neverSent(thrown.cause);
 }
 
 function reasonOf(thrown: unknown): string {
