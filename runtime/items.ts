@@ -41,9 +41,11 @@ export interface ItemsOptions {
  * ```
  */
 export class Items<S, T> implements AsyncIterableIterator<T, undefined>, AsyncDisposable, Takeable<T> {
-  readonly #source: AsyncIterator<S>;
+  /** Whose items they are made of. For a reader that asks it instead of this, and transforms them itself. */
+  readonly source: AsyncIterator<S>;
+  /** Makes an item of the source one of the reader's. */
+  readonly transform: (item: S) => T | Promise<T>;
   readonly #takeable: Takeable<S> | undefined;
-  readonly #transform: (item: S) => T | Promise<T>;
   readonly #place: ((error: unknown) => unknown) | undefined;
   /** Whether an item is waited for, or something is closed. */
   #busy = false;
@@ -62,9 +64,9 @@ export class Items<S, T> implements AsyncIterableIterator<T, undefined>, AsyncDi
     transform: (item: S) => T | Promise<T>,
     options: ItemsOptions = {},
   ) {
-    this.#source = source[Symbol.asyncIterator]();
-    this.#takeable = TAKE in this.#source ? this.#source as AsyncIterator<S> & Takeable<S> : undefined;
-    this.#transform = transform;
+    this.source = source[Symbol.asyncIterator]();
+    this.#takeable = TAKE in this.source ? this.source as AsyncIterator<S> & Takeable<S> : undefined;
+    this.transform = transform;
     this.#place = options.place;
   }
 
@@ -90,7 +92,7 @@ export class Items<S, T> implements AsyncIterableIterator<T, undefined>, AsyncDi
     const item = source[TAKE]();
     if (item === NOTHING) return NOTHING;
     try {
-      const value = this.#transform(item);
+      const value = this.transform(item);
       if (!isPromise(value)) return value;
       this.#answer = this.#await(value);
     } catch (error) {
@@ -105,7 +107,7 @@ export class Items<S, T> implements AsyncIterableIterator<T, undefined>, AsyncDi
   async return(): Promise<IteratorResult<T, undefined>> {
     if (!this.#over) {
       this.#over = true;
-      await this.#source.return?.();
+      await this.source.return?.();
     }
     return { done: true, value: undefined };
   }
@@ -144,7 +146,7 @@ export class Items<S, T> implements AsyncIterableIterator<T, undefined>, AsyncDi
     this.#busy = true;
     try {
       // It is the same promise, unless a source gives something else.
-      return Promise.resolve(this.#source.next()).then(this.#came, this.#failed);
+      return Promise.resolve(this.source.next()).then(this.#came, this.#failed);
     } catch (error) {
       return Promise.reject(error).catch(this.#failed);
     }
@@ -160,7 +162,7 @@ export class Items<S, T> implements AsyncIterableIterator<T, undefined>, AsyncDi
     }
     let value: T | Promise<T>;
     try {
-      value = this.#transform(result.value);
+      value = this.transform(result.value);
     } catch (error) {
       return this.#fail(error);
     }
@@ -192,7 +194,7 @@ export class Items<S, T> implements AsyncIterableIterator<T, undefined>, AsyncDi
   async #fail(error: unknown): Promise<never> {
     this.#busy = this.#over = true;
     try {
-      await this.#source.return?.();
+      await this.source.return?.();
     } catch {
       // The first failure is the one to be told of.
     }
