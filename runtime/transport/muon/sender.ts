@@ -77,6 +77,7 @@ export class Sender {
   readonly #keys = new KeysOut();
   #frames = 0;
   #awake = false;
+  #corked = false;
   /** Streams whose bodies wait for their turn; those before `#turn` had it. */
   #ready: Outbox[] = [];
   #turn = 0;
@@ -282,6 +283,20 @@ export class Sender {
     if (this.#writer.size > 0) this.#cut();
   }
 
+  /** Lets what is written from now on wait for {@link Sender.uncork}, unless the turn's end is awaited already. */
+  cork(): void {
+    this.#corked = !this.#awake;
+  }
+
+  /** Sends what was written since {@link Sender.cork}: `now`, or at the end of the turn. */
+  uncork(now: boolean): void {
+    if (!this.#corked) return;
+    this.#corked = false;
+    if (!this.#awake) return;
+    if (now) this.flush();
+    else this.#wire.wake();
+  }
+
   /** The socket has sent what it had. */
   drained(): void {
     if (!this.congested) return;
@@ -305,7 +320,7 @@ export class Sender {
   #wake(): void {
     if (this.#awake) return;
     this.#awake = true;
-    this.#wire.wake();
+    if (!this.#corked) this.#wire.wake();
   }
 
   #cut(): void {

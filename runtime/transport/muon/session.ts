@@ -188,6 +188,8 @@ export class Session implements InboxContext {
     this.now = this.#clock.now();
     this.received++;
     this.#keepalive.heard = true;
+    const lone = isLoneCall(message);
+    if (lone) this.sender.cork();
     const reader = new Reader(message);
     let fault: { readonly thrown: unknown } | undefined;
     while (reader.at < message.length && this.#over === undefined) {
@@ -200,6 +202,8 @@ export class Session implements InboxContext {
       }
       reader.at = reader.end;
     }
+    // Nothing is open that might be answered in this turn, too.
+    if (lone) this.sender.uncork(this.#served.size === 0);
     this.#settle();
     if (fault !== undefined) throw fault.thrown;
   }
@@ -465,6 +469,17 @@ export class Session implements InboxContext {
     if (!this.#leaving || this.#calls.size > 0 || this.#served.size > 0 || !this.sender.idle) return;
     this.#drained.resolve();
   }
+}
+
+/**
+ * Whether a message is a CALL and nothing else. Its answer, if it is there at once, does not wait for the turn's end to
+ * be joined by others: among 1,000 clients with a call each, to come back to a connection when the other 999 have passed
+ * through the caches took a tenth of the server's CPU (10.8 → 9.9 µs a call on Bun, 17.4 → 15.9 on Deno, 17.1 → 16.1 on
+ * Node, interleaved). With 1 to 64 calls in flight on one connection it made no difference.
+ */
+function isLoneCall(message: Uint8Array): boolean {
+  return (message[0]! & 15) === frames.CALL &&
+    message.length === 4 + ((message[1]! << 16) | (message[2]! << 8) | message[3]!);
 }
 
 function payload(reader: Reader): Uint8Array {

@@ -1,14 +1,16 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { concat } from "../../bytes.ts";
 import { MuonError } from "../../errors.ts";
 import { Metadata } from "../../metadata.ts";
 import { below, type Random, seeded } from "../../random.ts";
+import { VirtualClock } from "../../virtual_clock.ts";
 import type { Incoming } from "../transport.ts";
 import * as frames from "./frames.ts";
 import type { InboundCall } from "./inbound.ts";
 import { wireOptions } from "./limits.ts";
 import { Explainer } from "./explain.ts";
-import { hex, type TestCall, type TestEnd, TestPair } from "./testing.ts";
+import { hex, type TestCall, TestEnd, TestPair } from "./testing.ts";
 import { Writer } from "./writer.ts";
 
 async function all(messages: AsyncIterable<Uint8Array>): Promise<number[][]> {
@@ -188,6 +190,59 @@ describe("calls", () => {
     canceled.handle.cancel(new MuonError("canceled", "mine"));
     await pair.settle();
     assert.deepEqual([canceled.answers, canceled.error!.detail], [1, "mine"]);
+  });
+});
+
+describe("when answers leave", () => {
+  const call = (id: number) => frame(frames.CALL, id, HEAD);
+  const ids = (messages: readonly Uint8Array[]) =>
+    messages.map((message) => {
+      const ids: number[] = [];
+      for (let at = 0; at < message.length; at += 4 + message[at + 3]!) ids.push(message[at + 4]!);
+      return ids;
+    });
+
+  /** A listener that answers at once, but for call 1. */
+  function answering(): TestEnd {
+    const end = new TestEnd(new VirtualClock(), {
+      dialler: false,
+      accept: (call) => {
+        if ((call as InboundCall).id !== 1) call.reply(hex("01"));
+      },
+    });
+    end.session.receive(HELLO);
+    end.take();
+    return end;
+  }
+
+  test("the answer to a call that came alone leaves at once, if it is there", () => {
+    const end = answering();
+    end.session.receive(call(3));
+    assert.equal(end.wire.awake, false);
+    assert.deepEqual(ids(end.wire.sent), [[3]]);
+    // What comes later does not wait for somebody who is gone.
+    end.session.receive(concat([call(5), call(7)]));
+    assert.equal(end.wire.awake, true);
+    assert.deepEqual(ids(end.take()), [[3], [5, 7]]);
+  });
+
+  test("those to calls that came together leave together, at the end of the turn", () => {
+    const end = answering();
+    end.session.receive(concat([call(3), call(5)]));
+    // Those are waited for, so that it joins them.
+    end.session.receive(call(7));
+    assert.deepEqual(end.wire.sent, []);
+    assert.deepEqual(ids(end.take()), [[3, 5, 7]]);
+  });
+
+  test("while another call is open, what it may answer in this turn is waited for", () => {
+    const end = answering();
+    end.session.receive(call(1));
+    end.session.receive(call(3));
+    assert.deepEqual(end.wire.sent, []);
+    assert.equal(end.wire.awake, true);
+    end.calls[0]!.reply(hex("02"));
+    assert.deepEqual(ids(end.take()), [[3, 1]]);
   });
 });
 

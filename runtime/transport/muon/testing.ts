@@ -8,7 +8,7 @@ import type { MuonError } from "../../errors.ts";
 import { Metadata } from "../../metadata.ts";
 import { TimerWheel } from "../../timer_wheel.ts";
 import { VirtualClock } from "../../virtual_clock.ts";
-import type { CallHandle, CallHead, Exchange, Incoming, ReplySink } from "../transport.ts";
+import type { Accept, CallHandle, CallHead, Exchange, Incoming, ReplySink } from "../transport.ts";
 import { FLOOR, type WireOptions, wireOptions } from "./limits.ts";
 import type { Wire } from "./sender.ts";
 import { Session } from "./session.ts";
@@ -46,7 +46,14 @@ export class TestEnd {
 
   constructor(
     clock: VirtualClock,
-    options: { dialler: boolean; limits?: Partial<WireOptions>; node?: string; address?: string },
+    options: {
+      dialler: boolean;
+      limits?: Partial<WireOptions>;
+      node?: string;
+      address?: string;
+      /** Takes calls, once they are in `calls`. */
+      accept?: Accept;
+    },
   ) {
     this.session = new Session({
       dialler: options.dialler,
@@ -56,7 +63,10 @@ export class TestEnd {
       clock,
       wheel: new TimerWheel(clock),
       peer: { address: options.address ?? (options.dialler ? "listener:1" : "dialler:1") },
-      accept: (call) => this.calls.push(call),
+      accept: (call) => {
+        this.calls.push(call);
+        options.accept?.(call);
+      },
       agent: "muon",
       node: options.node ?? "",
     });
