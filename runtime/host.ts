@@ -67,6 +67,8 @@ export interface BareRequest {
   readonly method: string;
   /** Full address; its host may be made up. */
   readonly url: string;
+  /** Path and query, where they are at hand: of the address they need not be cut out. */
+  readonly path?: string;
   /** Its headers. */
   readonly headers: BareHeaders;
   /** Its body, to be read once, by this or by {@link BareRequest.bytes}; `null` if it is known to have none. */
@@ -78,6 +80,8 @@ export interface BareRequest {
   readonly signal: BareSignal;
   /** The whole body. */
   bytes(): Promise<Uint8Array>;
+  /** The whole body where it is here already, so that nobody has to wait for it; `undefined`: to be asked for. */
+  readonly whole?: Uint8Array | undefined;
 }
 
 /** Headers of a {@link BareRequest}, names in lower case. */
@@ -107,7 +111,7 @@ export interface BareAnswer {
   /** Its headers, but for the length of the body. */
   readonly headers: Readonly<Record<string, string>>;
   /** Its body; `null`: none. */
-  readonly body: Uint8Array | ReadableStream<Uint8Array> | null;
+  readonly body: Uint8Array | string | ReadableStream<Uint8Array> | null;
 }
 
 /** What is spoken on a {@link Host}'s port. The first mounted protocol that matches a request gets it. */

@@ -12,6 +12,8 @@ import type { Protocol, RequestHead } from "./host.ts";
 export type SocketProtocol = Protocol & Required<Pick<Protocol, "socket" | "subprotocol">>;
 /** A protocol that answers HTTP requests. */
 export type FetchProtocol = Protocol & Required<Pick<Protocol, "fetch">>;
+/** A protocol that answers HTTP requests without the web's forms. */
+export type AnswerProtocol = FetchProtocol & Required<Pick<Protocol, "answer">>;
 /** A protocol that takes raw connections. */
 export type ConnectionProtocol = Protocol & Required<Pick<Protocol, "connection">>;
 

@@ -7,19 +7,19 @@
 
 import type { IncomingMessage } from "node:http";
 import type { BareHeaders, BareRequest, BareSignal } from "../../runtime/host.ts";
+import { Departure } from "./departure.ts";
 import { bodyOf } from "./http_bridge.ts";
 
 /** A request; its headers and its signal it is itself. */
-export class NodeRequest implements BareRequest, BareHeaders, BareSignal {
-  aborted = false;
+export class NodeRequest extends Departure implements BareRequest, BareHeaders {
   readonly #message: IncomingMessage;
   #body: ReadableStream<Uint8Array<ArrayBuffer>> | undefined;
-  #listeners: (() => void)[] = [];
   /** Fails who waits for the whole body. */
   #cutOff: (() => void) | undefined;
 
   /** @param message What came; its body is not asked for yet. */
   constructor(message: IncomingMessage) {
+    super();
     this.#message = message;
   }
 
@@ -86,20 +86,8 @@ export class NodeRequest implements BareRequest, BareHeaders, BareSignal {
     for (const name in headers) told(this.get(name)!, name);
   }
 
-  addEventListener(_type: "abort", listener: () => void): void {
-    this.#listeners.push(listener);
-  }
-
-  removeEventListener(_type: "abort", listener: () => void): void {
-    this.#listeners = this.#listeners.filter((one) => one !== listener);
-  }
-
-  /** Its client went before it was answered. */
-  abort(): void {
-    this.aborted = true;
-    const listeners = this.#listeners;
-    this.#listeners = [];
-    for (const listener of listeners) listener();
+  override abort(): void {
+    super.abort();
     this.#cutOff?.();
   }
 }

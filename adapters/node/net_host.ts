@@ -12,11 +12,20 @@ import process from "node:process";
 import type { TLSSocket } from "node:tls";
 import type { WebSocketServer } from "ws";
 import type { Host, HostOptions, Peer, Protocol } from "../../runtime/host.ts";
-import { draining, failed, Mounts, nobody, type Refusal, toResponse } from "../../runtime/mounts.ts";
+import {
+  type AnswerProtocol,
+  draining,
+  failed,
+  Mounts,
+  nobody,
+  type Refusal,
+  toResponse,
+} from "../../runtime/mounts.ts";
 import { hostPort, listenError } from "../web/address.ts";
 import { NodeRequest } from "./bare_request.ts";
 import { headOf, sendAnswer, sendResponse, toRequest } from "./http_bridge.ts";
 import { peekHead } from "./peek.ts";
+import { type LaneConnection, type LaneHost, ShortLane } from "./short_lane.ts";
 import { streamOf } from "./byte_stream.ts";
 import { WsSocket } from "./ws_socket.ts";
 
@@ -32,13 +41,19 @@ const { createServer: createTlsServer } = process.getBuiltinModule("node:tls");
 const KEEP_ALIVE = 120_000;
 /** How long a new connection may take to say what it wants, in ms. */
 const FIRST_REQUEST = 60_000;
+/**
+ * How often is looked for connections whose time is up, in ms: they are closed up to that much later. One timer for all
+ * of them, as one of each, set back at every read and write, takes a small call 3 % on Deno.
+ */
+const SWEEP = 30_000;
 
-interface Connection {
-  readonly socket: Socket;
-  readonly peer: Peer;
-  readonly guard: NodeJS.Timeout;
-  /** Requests that are being answered. */
+interface Connection extends LaneConnection {
+  /** Sweeps since a request began; such as are served then do not count. */
+  quiet: number;
+  /** Requests that `node:http` answers. */
   requests: number;
+  /** What serves it until a request comes that is one for `node:http`. */
+  lane: ShortLane | undefined;
   /** Whether it is a WebSocket or a raw connection by now. */
   detached: boolean;
 }
@@ -93,15 +108,33 @@ class NetHost implements Host {
   readonly #options: HostOptions;
   readonly #mounts = new Mounts({ raw: true });
   readonly #http: HttpServer;
+  readonly #lanes: LaneHost;
   readonly #raw = new Set<Socket>();
   readonly #connections = new Map<Duplex, Connection>();
   #server: Server | undefined;
+  #sweeper: NodeJS.Timeout | undefined;
   #sockets: Promise<WebSocketServer> | undefined;
   #draining = false;
   #idle: (() => void) | undefined;
 
   constructor(options: HostOptions) {
     this.#options = options;
+    const draining = () => this.#draining;
+    this.#lanes = {
+      get draining() {
+        return draining();
+      },
+      keeps: `connection: keep-alive\r\nkeep-alive: timeout=${KEEP_ALIVE / 1_000}\r\n`,
+      find: (head) => {
+        const protocol = this.#draining ? undefined : this.#mounts.http(head);
+        return protocol?.answer === undefined ? undefined : protocol as AnswerProtocol;
+      },
+      failed: (error, { head, protocol }) => {
+        report(`protocol "${protocol.name}" failed at ${head.method} ${head.path}`, error);
+        const { status, body } = failed(head, protocol);
+        return { status, headers: { "content-type": "application/json" }, body };
+      },
+    };
     this.#http = createHttpServer(
       { keepAliveTimeout: KEEP_ALIVE, requestTimeout: 0, noDelay: true },
       (message, response) => void this.#answer(message, response),
@@ -113,6 +146,8 @@ class NetHost implements Host {
 
   listensOn(server: Server): void {
     this.#server = server;
+    this.#sweeper = setInterval(() => this.#sweep(), SWEEP);
+    this.#sweeper.unref();
     const { address, port } = server.address() as AddressInfo;
     this.addresses = [hostPort(address, port)];
     // Sockets whose TLS handshake is not over, or never will be, are not connections yet.
@@ -134,30 +169,38 @@ class NetHost implements Host {
     const connection: Connection = {
       socket,
       peer: peerOf(socket),
-      guard: setTimeout(() => socket.destroy(), FIRST_REQUEST),
+      quiet: (KEEP_ALIVE - FIRST_REQUEST) / SWEEP,
       requests: 0,
+      lane: undefined,
       detached: false,
     };
-    connection.guard.unref();
     this.#connections.set(socket, connection);
     // Whoever serves the connection hears of its end by "close"; without a listener, an error ends the process.
     socket.on("error", () => {});
     socket.on("close", () => {
-      clearTimeout(connection.guard);
       this.#connections.delete(socket);
       if (this.#connections.size === 0) this.#idle?.();
     });
     socket.setNoDelay(true);
     if (this.#mounts.takesConnections) this.#peek(connection);
-    else this.#http.emit("connection", socket);
+    else this.#serve(connection);
+  }
+
+  #serve(connection: Connection): void {
+    connection.lane = new ShortLane(connection, {
+      host: this.#lanes,
+      leave: () => {
+        connection.lane = undefined;
+        this.#http.emit("connection", connection.socket);
+      },
+    });
   }
 
   #peek(connection: Connection): void {
     const { socket, peer } = connection;
     peekHead(socket, (head) => {
       const protocol = head && this.#mounts.connection(head);
-      if (protocol === undefined) return void this.#http.emit("connection", socket);
-      clearTimeout(connection.guard);
+      if (protocol === undefined) return this.#serve(connection);
       connection.detached = true;
       protocol.connection(streamOf(socket), peer);
     });
@@ -166,7 +209,7 @@ class NetHost implements Host {
   async #answer(message: IncomingMessage, response: ServerResponse): Promise<void> {
     const connection = this.#connections.get(message.socket);
     if (connection === undefined) return void response.destroy();
-    clearTimeout(connection.guard);
+    connection.quiet = 0;
     connection.requests++;
     let gone: (() => void) | undefined = undefined;
     response.once("close", () => {
@@ -204,7 +247,6 @@ class NetHost implements Host {
   #upgrade(message: IncomingMessage, { socket, head }: { socket: Duplex; head: Uint8Array }): void {
     const connection = this.#connections.get(socket);
     if (connection === undefined) return void socket.destroy();
-    clearTimeout(connection.guard);
     connection.detached = true;
     const request = headOf(message);
     if (this.#draining) return writeRefusal(draining(request), socket);
@@ -226,11 +268,19 @@ class NetHost implements Host {
     });
   }
 
+  /** Closes connections on which nobody has asked for anything for long, or not all of it has come. */
+  #sweep(): void {
+    for (const connection of this.#connections.values()) {
+      if (!isBusy(connection) && ++connection.quiet > KEEP_ALIVE / SWEEP) connection.socket.destroy();
+    }
+  }
+
   async drain(signal: AbortSignal): Promise<void> {
     this.#draining = true;
     this.#server?.close();
     for (const connection of this.#connections.values()) {
-      if (connection.requests === 0 && !connection.detached) connection.socket.destroy();
+      // An answer may not be out yet.
+      if (!isBusy(connection)) connection.socket.destroySoon();
     }
     if (this.#connections.size === 0 || signal.aborted) return;
     await new Promise<void>((resolve) => {
@@ -241,6 +291,7 @@ class NetHost implements Host {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#draining = true;
+    clearInterval(this.#sweeper);
     const server = this.#server!;
     const closed = server.listening
       ? new Promise<void>((resolve) => server.close(() => resolve()))
@@ -249,6 +300,10 @@ class NetHost implements Host {
     for (const socket of this.#raw) socket.destroy();
     await closed;
   }
+}
+
+function isBusy({ requests, lane, detached }: Connection): boolean {
+  return requests > 0 || detached || lane?.busy === true;
 }
 
 function peerOf(socket: Socket): Peer {

@@ -22,6 +22,13 @@ export interface Marshal {
    */
   encode(value: unknown): Uint8Array;
   /**
+   * The same as text, where the format is text: whoever sends text anyhow is spared the bytes. `undefined`: no text, which
+   * {@link Marshal.encode} has as no bytes.
+   *
+   * @throws {TypeError} If the codec cannot write the value.
+   */
+  text?(value: unknown): string | undefined;
+  /**
    * The value of bytes. What it returns does not share their memory, unless it is bytes itself.
    *
    * @throws {MuonError} `invalid_argument` if the bytes are not what the content type says.

@@ -43,16 +43,20 @@ let used = 0;
 export function json(options: JsonOptions = {}): Codec {
   const maxDepth = checkMaxDepth(options.maxDepth ?? LIMITS.maxDepth);
   const marshal: Marshal = {
-    encode: (value) => value === undefined ? EMPTY : encode(value, maxDepth),
+    encode: (value) => value === undefined ? EMPTY : bytesOf(write(value, maxDepth)),
+    text: (value) => value === undefined ? undefined : write(value, maxDepth),
     decode: (bytes) => bytes.length === 0 ? undefined : decode(bytes, maxDepth),
   };
   return { contentType: "application/json", bind: () => marshal };
 }
 
-function encode(value: unknown, maxDepth: number): Uint8Array {
+function write(value: unknown, maxDepth: number): string {
   const form = formOf(value, maxDepth);
   if (form === "none") throw new TypeError(`JSON cannot write ${whyNot(value, "", maxDepth)}`);
-  const written = form === "plain" ? JSON.stringify(value) : JSON.stringify(value, withBytes);
+  return form === "plain" ? JSON.stringify(value) : JSON.stringify(value, withBytes);
+}
+
+function bytesOf(written: string): Uint8Array {
   // A TextEncoder's own `encode` costs 0.4 µs on V8 however short the text, `encodeInto` a third of that.
   if (written.length * 3 > POOL / 4) return encoder.encode(written);
   if (pool.length - used < written.length * 3) {

@@ -45,6 +45,14 @@ describe("json", () => {
     }
   });
 
+  test("writes as text what it writes as bytes", () => {
+    for (const value of [{ name: "Jürgen \ud800" }, [new Uint8Array([104, 105])], null, "", 0]) {
+      assert.equal(marshal.text!(value), written(value));
+    }
+    assert.equal(marshal.text!(undefined), undefined);
+    assert.throws(() => marshal.text!(new Map()), TypeError);
+  });
+
   test("a long text outgrows the pool", () => {
     const value = { text: "é".repeat(100_000) };
     assert.deepEqual(marshal.decode(marshal.encode(value)), value);

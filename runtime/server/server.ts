@@ -174,9 +174,10 @@ export function createServer(options: ServerOptions): Server {
       void stream(call, entry, answered);
       return;
     }
-    let body: Uint8Array;
+    let body: Uint8Array | string;
     try {
-      body = marshal.encode(output);
+      // Bytes that are made of text and into text again take a small call over HTTP 1 µs on Deno.
+      body = (call.replyText === undefined ? undefined : marshal.text?.(output)) ?? marshal.encode(output);
     } catch (error) {
       return fail(call, entry, { error: unencodable(entry, error), started, context });
     }
@@ -185,7 +186,8 @@ export function createServer(options: ServerOptions): Server {
     stats.inflight--;
     if (call.over) countCanceled(stats);
     stats.latency.observe(clock.now() - started);
-    call.reply(body, context.trailer);
+    if (typeof body === "string") call.replyText!(body, context.trailer);
+    else call.reply(body, context.trailer);
   }
 
   async function stream(call: Incoming, entry: TableEntry, answered: Answered): Promise<void> {

@@ -96,6 +96,8 @@ export interface Incoming {
   readonly over: boolean;
   /** Answers with one value, and ends. Nobody writes to the bytes again: they may wait to be sent. */
   reply(body: Uint8Array, trailer?: Metadata): void;
+  /** The same with text that stands for its UTF-8 bytes; absent where bytes are sent anyhow. */
+  replyText?(body: string, trailer?: Metadata): void;
   /** Sends an item of an answer that is a stream. As {@link Exchange.send}. */
   send(body: Uint8Array): Promise<void> | undefined;
   /** Ends an answer that is a stream. */

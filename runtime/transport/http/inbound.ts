@@ -132,17 +132,26 @@ export class HttpCall implements Incoming {
   }
 
   reply(body: Uint8Array, trailer: Metadata = Metadata.EMPTY): void {
+    const none = body.length === 0 && !this.#options.form.empty && this.head.contentType === JSON_TYPE;
+    this.#reply(none ? NO_VALUE : body, trailer);
+  }
+
+  replyText(body: string, trailer: Metadata = Metadata.EMPTY): void {
+    this.#reply(body, trailer);
+  }
+
+  #reply(body: Uint8Array | string, trailer: Metadata): void {
     if (this.#over) return;
     if (this.#writer !== undefined) {
       throw new TypeError("A call that was answered with send() is ended with end() or fail()");
     }
-    const { plain, enveloped, empty } = this.#options.form;
-    if (body.length === 0 && !empty && this.head.contentType === JSON_TYPE) body = NO_VALUE;
+    const { plain, enveloped } = this.#options.form;
     if (plain === undefined) {
-      const whole = concat([envelope(body), this.#ending(undefined, trailer)]);
+      const one = envelope(typeof body === "string" ? utf8(body) : body);
+      const whole = concat([one, this.#ending(undefined, trailer)]);
       return this.#finish(whole, { status: 200, type: enveloped! });
     }
-    this.#finish(body.slice(), { status: 200, type: plain, trailer });
+    this.#finish(body, { status: 200, type: plain, trailer });
   }
 
   send(body: Uint8Array): Promise<void> | undefined {
@@ -245,7 +254,7 @@ export class HttpCall implements Incoming {
   }
 
   #finish(
-    body: Uint8Array,
+    body: Uint8Array | string,
     { status, type, trailer }: {
       readonly status: number;
       readonly type: string;

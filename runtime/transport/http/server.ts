@@ -83,7 +83,7 @@ export class HttpServer implements ServedProtocol {
 
   answer(request: BareRequest, peer: Peer): Promise<BareAnswer> | BareAnswer {
     const now = this.#last = this.#options.clock.now();
-    const route = routeOf(pathOfUrl(request.url))!;
+    const route = routeOf(request.path ?? pathOfUrl(request.url))!;
     const origin = request.headers.get("origin");
     if (!this.#cors.allows(origin)) {
       return this.#refuse(request, this.#cors.refusal(origin!));
@@ -203,6 +203,11 @@ export class HttpServer implements ServedProtocol {
       finished: this.#finished,
     });
     if (enveloped) return handOver(accept, call);
+    const { whole } = request;
+    if (whole !== undefined && whole.length <= limits.maxMessage) {
+      call.body = whole;
+      return handOver(accept, call);
+    }
     const gathered = this.#gather(request, call);
     // Its time may be up before its input is there.
     return timeout === undefined ? gathered : call.answer;
