@@ -17,7 +17,10 @@ export function utf8(text: string): Uint8Array {
 }
 
 /** Writes the UTF-8 bytes of a text where there is room for them; says how many of its units they are, and how many. */
-export function utf8Into(text: string, into: Uint8Array): { readonly read: number; readonly written: number } {
+export function utf8Into(
+  text: string,
+  into: Uint8Array,
+): { readonly read: number; readonly written: number } {
   return encoder.encodeInto(text, into);
 }
 

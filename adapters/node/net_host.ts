@@ -47,6 +47,12 @@ const FIRST_REQUEST = 60_000;
  */
 const SWEEP = 30_000;
 
+/**
+ * Connections that may wait to be accepted, unless the system allows fewer. Node's 511 are too few for a Go client with
+ * thousands of calls at once, which opens a connection for each: Linux resets some of what is beyond.
+ */
+const BACKLOG = 4_096;
+
 interface Connection extends LaneConnection {
   /** Sweeps since a request began; such as are served then do not count. */
   quiet: number;
@@ -86,7 +92,7 @@ export async function serveNet(options: HostOptions = {}): Promise<Host> {
     }, (socket) => host.accept(socket));
   await new Promise<void>((resolve, reject) => {
     server.once("error", (error) => reject(listenError(hostPort(hostname, port), error)));
-    server.listen({ host: hostname, port }, resolve);
+    server.listen({ host: hostname, port, backlog: BACKLOG }, resolve);
   });
   host.listensOn(server);
   return host;

@@ -4,7 +4,7 @@
  *
  * It takes what leaves no room for interpretation: bytes that came in one piece and are one `POST`, no more and no less,
  * with its body's length given and no header twice. At whatever else comes, the connection goes to `node:http`, with
- * those bytes put back, and stays there: a request that is refused, cut in two, or never whole, is none of this module's.
+ * those bytes handed on, and stays there: a request that is refused, cut in two, or never whole, is none of this module's.
  * Source: {@link https://www.rfc-editor.org/rfc/rfc9112 | RFC 9112}, HTTP/1.1.
  *
  * @module
@@ -115,10 +115,10 @@ export class ShortLane {
     socket.off("data", this.#read);
     socket.off("end", this.#end);
     socket.off("close", this.#gone);
-    socket.pause();
-    socket.unshift(chunk);
+    const rest = socket.read() as Buffer | null;
     this.#leave();
-    socket.resume();
+    // Not unshift: Deno's node:http may read from the system first, what came behind it before what was put back.
+    socket.emit("data", rest === null ? chunk : Buffer.concat([chunk, rest]));
   }
 
   #fail(error: unknown, about: { readonly head: RequestHead; readonly protocol: AnswerProtocol }): void {
