@@ -24,6 +24,8 @@ const LEAST = 2_048;
 const ROOMY = 64;
 /** Messages up to this many bytes have their floats read byte by byte: a view of them takes as long as many of those. */
 const FEW = 512;
+/** Bytes from this many on are a view of their message, where they are most of what it keeps alive. */
+const SHARED = 4_096;
 /** How deep a value that is written here may be nested. */
 const DEEPEST = 16;
 /** Most bytes that are written here: a value that holds itself, or a list of nothing but length, is to end somewhere. */
@@ -427,6 +429,9 @@ function readShort(start: number, stop: number): string | undefined {
 
 function readBytes(length: number): Uint8Array | typeof NOT_PLAIN {
   if (length > end - from) return NOT_PLAIN;
+  if (length >= SHARED && 2 * length > source.buffer.byteLength) {
+    return source.subarray(from, from += length);
+  }
   const bytes = new Uint8Array(length);
   bytes.set(source.subarray(from, from + length));
   from += length;

@@ -82,15 +82,25 @@ describe("cbor", () => {
     assert.deepEqual(marshal.encode(new Date(1_000_000)), hex("c1 1a 00 00 03 e8"));
   });
 
-  test("bytes that are read are a Uint8Array of their own", () => {
-    for (const size of [3, 100_000]) {
-      const bytes = marshal.encode({ b: new Uint8Array(size).fill(1) }).slice();
-      const { b } = marshal.decode(bytes) as { b: Uint8Array };
-      bytes.fill(0);
-      assert.equal(Object.getPrototypeOf(b), Uint8Array.prototype);
-      assert.equal(b.buffer.byteLength, size);
-      assert.ok(b.every((byte) => byte === 1));
+  test("bytes that are read are a Uint8Array of their own, or, where they are most of the message, a view of it", () => {
+    const read = (data: Uint8Array[], beside = 0) => {
+      const bytes = new Uint8Array([...marshal.encode(data), ...new Uint8Array(beside)]);
+      return marshal.decode(bytes.subarray(0, bytes.length - beside)) as Uint8Array[];
+    };
+    const filled = (size: number) => new Uint8Array(size).fill(1);
+    for (const size of [3, 4_095, 4_096, 100_000]) {
+      for (const beside of [0, 2 * size]) {
+        const [one] = read([filled(size)], beside);
+        assert.equal(Object.getPrototypeOf(one), Uint8Array.prototype);
+        assert.deepEqual(one, filled(size));
+        const shares = size >= 4_096 && beside === 0;
+        assert.equal(one!.buffer.byteLength === size, !shares, `${size} bytes beside ${beside}`);
+      }
     }
+    const [small, large] = read([filled(10), filled(8_000)]);
+    assert.equal(small!.buffer.byteLength, 10);
+    assert.ok(large!.buffer.byteLength < 8_100);
+    assert.deepEqual(large, filled(8_000));
   });
 
   test("the array it reads from gets no property", () => {

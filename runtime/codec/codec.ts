@@ -29,7 +29,7 @@ export interface Marshal {
    */
   text?(value: unknown): string | undefined;
   /**
-   * The value of bytes. What it returns does not share their memory, unless it is bytes itself.
+   * The value of bytes. Bytes in it, or that it is, may be a view of these.
    *
    * @throws {MuonError} `invalid_argument` if the bytes are not what the content type says.
    */

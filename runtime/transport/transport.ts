@@ -57,7 +57,8 @@ export interface CallHandle {
 export interface Exchange {
   /**
    * Sends an item. `undefined`: there is credit left; a promise: wait for it before sending more. It rejects with
-   * the call's error once the call is over. The bytes may be reused when it returns.
+   * the call's error once the call is over. Until then they may wait to be sent: the bytes may be reused where there is
+   * credit left, or once the promise has settled.
    */
   send(body: Uint8Array): Promise<void> | undefined;
   /** Says that no further item comes. */

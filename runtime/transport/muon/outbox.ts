@@ -86,7 +86,7 @@ export class Outbox {
         this.#owner.refuse(sender.overflow());
         return rejected(this.#error);
       }
-      this.#push({ kind: "data", body: body.slice() });
+      this.#push({ kind: "data", body });
     } else {
       sender.data(this.#id, body, false);
       this.#credit -= body.length + OVERHEAD;
