@@ -31,7 +31,7 @@ const BESIDE = new Set(["examples", "tests", "bench", "docs", "tools"]);
 const TOP = 7;
 
 /** What may be imported without `import()` in the floors, beside the project itself. */
-const CORE_PACKAGES = /^(hono(\/.*)?|cbor-x\/index-no-eval)$/;
+const CORE_PACKAGES = /^(hono(\/.*)?|cbor-x\/encode)$/;
 
 /**
  * Finds the place of a file.
@@ -135,8 +135,8 @@ export function strays(
   if (/^(npm|jsr|https?|file|data):|^[#/]/.test(specifier)) {
     return `"${specifier}": a file that another project imports by its path resolves relative paths and bare package names alone`;
   }
-  if (/^cbor-x(\/|$)/.test(specifier) && specifier !== "cbor-x/index-no-eval") {
-    return `"${specifier}" may load a native addon that ends Deno and Bun: import "cbor-x/index-no-eval"`;
+  if (/^cbor-x(\/|$)/.test(specifier) && specifier !== "cbor-x/encode") {
+    return `"${specifier}" may load a native addon that ends Deno and Bun, or CommonJS: import "cbor-x/encode"`;
   }
   if (!isCore(from)) return undefined;
   if (/^(node|bun|deno|cloudflare):|^(ws|bun)(\/|$)/.test(specifier)) {

@@ -175,7 +175,7 @@ import { files } from "../../adapters/node/files.ts"; //! floors
 console.log(run, files, process);
 `,
   "runtime/codec/cbor.ts": `
-import { Encoder } from "cbor-x/index-no-eval";
+import { Encoder } from "cbor-x/encode";
 import { Hono } from "hono";
 import { cors } from "hono/cors";
 import { Decoder } from "cbor-x"; //! packages

@@ -29,10 +29,9 @@ import { type LaneConnection, type LaneHost, ShortLane } from "./short_lane.ts";
 import { streamOf } from "./byte_stream.ts";
 import { WsSocket } from "./ws_socket.ts";
 
-// Not imported: in a program of one file an import is done at its start, whatever runtime it is on.
-const { createServer: createHttpServer } = process.getBuiltinModule("node:http");
+// Not imported: in a program of one file an import is done at its start, whatever runtime it is on. `node:http` and
+// `node:tls` are loaded with the first that needs them.
 const { createServer: createNetServer } = process.getBuiltinModule("node:net");
-const { createServer: createTlsServer } = process.getBuiltinModule("node:tls");
 
 /**
  * How long an idle connection is kept, in ms. Go's HTTP client drops its own after 90 s, and must be the first: a
@@ -80,7 +79,7 @@ export async function serveNet(options: HostOptions = {}): Promise<Host> {
   const host = new NetHost(options);
   const server = tls === undefined
     ? createNetServer({ noDelay: true, allowHalfOpen: true }, (socket) => host.accept(socket))
-    : createTlsServer({
+    : process.getBuiltinModule("node:tls").createServer({
       cert: tls.cert,
       key: tls.key,
       allowHalfOpen: true,
@@ -113,7 +112,7 @@ class NetHost implements Host {
   addresses: readonly string[] = [];
   readonly #options: HostOptions;
   readonly #mounts = new Mounts({ raw: true });
-  readonly #http: HttpServer;
+  #http: HttpServer | undefined;
   readonly #lanes: LaneHost;
   readonly #raw = new Set<Socket>();
   readonly #connections = new Map<Duplex, Connection>();
@@ -141,13 +140,18 @@ class NetHost implements Host {
         return { status, headers: { "content-type": "application/json" }, body };
       },
     };
-    this.#http = createHttpServer(
+  }
+
+  /** Made for the first request that is not short: a start without `node:http` takes half the time. */
+  #makeHttp(): HttpServer {
+    const http = process.getBuiltinModule("node:http").createServer(
       { keepAliveTimeout: KEEP_ALIVE, requestTimeout: 0, noDelay: true },
       (message, response) => void this.#answer(message, response),
     );
     // Deno's node:http closes a connection behind its answer when the server it was given to does not listen.
-    Object.defineProperty(this.#http, "listening", { get: () => !this.#draining });
-    this.#http.on("upgrade", (message, socket, head) => this.#upgrade(message, { socket, head }));
+    Object.defineProperty(http, "listening", { get: () => !this.#draining });
+    http.on("upgrade", (message, socket, head) => this.#upgrade(message, { socket, head }));
+    return http;
   }
 
   listensOn(server: Server): void {
@@ -197,6 +201,7 @@ class NetHost implements Host {
       host: this.#lanes,
       leave: () => {
         connection.lane = undefined;
+        this.#http ??= this.#makeHttp();
         this.#http.emit("connection", connection.socket);
       },
     });

@@ -17,9 +17,6 @@ import type { BareAnswer, Peer, RequestHead } from "../../runtime/host.ts";
 import type { AnswerProtocol } from "../../runtime/mounts.ts";
 import { type ShortHead, shortHead, ShortRequest } from "./short_request.ts";
 
-// Not imported: in a program of one file an import is done at its start, whatever runtime it is on.
-const { STATUS_CODES } = process.getBuiltinModule("node:http");
-
 /** Bytes up to which an answer's body goes out as text, each byte a character: one write in place of two. */
 const SHORT = 4_096;
 const NAME = /^[!#$%&'*+\-.^_`|~\dA-Za-z]+$/;
@@ -128,7 +125,7 @@ export class ShortLane {
   /** @throws {TypeError} If the answer has what HTTP has no place for. Nothing is sent then. */
   #send({ status, headers, body }: BareAnswer): void {
     const socket = this.#socket;
-    let head = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? "Unknown"}\r\n`;
+    let head = `HTTP/1.1 ${status} ${reason(status)}\r\n`;
     for (const name in headers) {
       const value = headers[name]!;
       if (!NAME.test(name) || NO_VALUE.test(value)) {
@@ -223,6 +220,11 @@ export class ShortLane {
   readonly #gone = (): void => {
     this.#request?.abort();
   };
+}
+
+/** What stands behind a status. Most need not load `node:http` for it. */
+function reason(status: number): string {
+  return status === 200 ? "OK" : process.getBuiltinModule("node:http").STATUS_CODES[status] ?? "Unknown";
 }
 
 function latin1(bytes: Uint8Array): string {

@@ -6,7 +6,7 @@
  *   load.ts muon <mode>   `{name}` → `{greeting}` of unary/muon.ts, each client a mesh; `mode` as there
  */
 import process from "node:process";
-import { Encoder } from "cbor-x/index-no-eval";
+import { Encoder } from "cbor-x/encode";
 import type { Interceptor } from "../../mod.ts";
 import { load, settings } from "../load.ts";
 import { system } from "../system.ts";

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { Encoder } from "cbor-x/index-no-eval";
+import { Encoder } from "cbor-x/encode";
 import type { MessageSocket } from "../../runtime/host.ts";
 
 /** How the limits write a frame. */

@@ -7,7 +7,7 @@
  *   bare.ts load <cut>
  */
 import process from "node:process";
-import { Encoder } from "cbor-x/index-no-eval";
+import { Encoder } from "cbor-x/encode";
 import type { MessageSocket } from "../../runtime/host.ts";
 import { load, serve, settings } from "../load.ts";
 import { system } from "../system.ts";

@@ -4,8 +4,9 @@
  * @module
  */
 
-// Never plain `cbor-x`: its native part kills Deno and Bun on the first larger message.
-import * as cborx from "cbor-x/index-no-eval";
+// Never plain `cbor-x`: its native part kills Deno and Bun on the first larger message. Nor `cbor-x/index-no-eval`, which
+// is CommonJS: to load that takes Deno 20 ms of CPU at start.
+import * as cborx from "cbor-x/encode";
 import { EMPTY } from "../bytes.ts";
 import { MuonError } from "../errors.ts";
 import { LIMITS } from "../policy.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { Encoder } from "cbor-x/index-no-eval";
+import { Encoder } from "cbor-x/encode";
 import { below, seeded } from "../random.ts";
 import { checkCbor } from "./cbor_check.ts";
 import { decodePlain, encodePlain, NOT_PLAIN } from "./cbor_plain.ts";
