@@ -128,6 +128,14 @@ describe("mucp on this runtime's port", () => {
       socket.write(`${hello}Transfer-Encoding: chunked\r\n\r\n`);
       socket.write('c\r\n{"name":"x"}\r\n0\r\n\r\n');
       assert.match((await response(socket)).body, /Hello x/);
+      // Empty, a content type says nothing.
+      socket.write("POST / HTTP/1.1\r\nHost: x\r\nContent-Type:\r\nMicro-Endpoint: Greeter.Hello\r\n");
+      socket.write('Content-Length: 12\r\n\r\n{"name":"x"}');
+      const untyped = await response(socket);
+      assert.deepEqual(untyped.head.toLowerCase().match(/^content-type: ?.*$/gm), [
+        "content-type: application/json",
+      ]);
+      assert.match(untyped.body, /Hello x/);
       socket.destroy();
     });
   });

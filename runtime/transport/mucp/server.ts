@@ -231,7 +231,8 @@ class Reply {
   /** What of the request comes back, as Go Micro's own answers have it. */
   #headers(): Record<string, string> {
     const headers: Record<string, string> = {
-      "content-type": this.#request.get("content-type") ?? JSON_TYPE,
+      // Empty, it says nothing, and Bun writes one of its own beside it.
+      "content-type": this.#request.get("content-type") || JSON_TYPE,
     };
     for (const name of [ID, SERVICE, METHOD, ENDPOINT]) {
       const value = this.#request.get(name);
