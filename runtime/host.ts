@@ -163,6 +163,8 @@ export interface Host extends AsyncDisposable {
   readonly addresses: readonly string[];
   /** Lets a protocol have the requests it matches, until the result is disposed. */
   mount(protocol: Protocol): Disposable;
+  /** To be called once others may know of it: does what would have held up the start. Where it is missing, nothing. */
+  started?(): void;
   /** Takes no new connection, and resolves when those it has are gone, or at the signal. */
   drain(signal: AbortSignal): Promise<void>;
 }

@@ -363,6 +363,7 @@ describe(`the http transport on ${runtime}`, () => {
       const options = await fetch(`${base}Hello`, { method: "OPTIONS" });
       assert.equal(options.status, 204);
       assert.equal(options.headers.get("muon-max-message"), "10000");
+      assert.equal(options.headers.get("muon-max-metadata"), "1000");
       assert.match(options.headers.get("accept-post")!, /application\/json.*application\/connect\+json/);
       const own = await fetch(base.replace("Greeter/", "greeter/x"));
       assert.equal(own.status, 404, "a user's own route would be found there");

@@ -16,6 +16,10 @@ import {
   type Service as MuonService,
   SILENT,
 } from "../mod.ts";
+import { fetchOf } from "../runtime/fetch.ts";
+import { createMucpTransport } from "../runtime/transport/mucp/mucp.ts";
+import { ownSystem } from "./conformance/own_adapter.ts";
+import { testMetadata } from "./conformance/transport.ts";
 
 const Name = z.object({ name: z.string() });
 const options = { registry: "memory", log: SILENT } as const;
@@ -78,6 +82,24 @@ async function response(socket: Socket): Promise<{ head: string; body: string }>
   }
 }
 
+const system = ownSystem();
+testMetadata({
+  name: `mucp on ${system.platform.runtime}`,
+  streams: false,
+  create: ({ limits }) => createMucpTransport({ system, limits, fetch: fetchOf(system.platform) }),
+  async serve(transport, accept) {
+    const host = await system.platform.serve({});
+    host.started?.();
+    const protocol = transport.protocol!(accept);
+    host.mount(protocol);
+    return {
+      node: { id: "echo-1", address: host.addresses[0]!, metadata: { muon: "mucp" } },
+      drain: (signal) => protocol.drain(signal),
+      [Symbol.asyncDispose]: () => host[Symbol.asyncDispose](),
+    };
+  },
+});
+
 describe("mucp on this runtime's port", () => {
   test("keeps its connection, however requests come, and gives each a length", async () => {
     await running(async ({ service }) => {
@@ -106,7 +128,32 @@ describe("mucp on this runtime's port", () => {
       socket.write(`${hello}Transfer-Encoding: chunked\r\n\r\n`);
       socket.write('c\r\n{"name":"x"}\r\n0\r\n\r\n');
       assert.match((await response(socket)).body, /Hello x/);
+      // Empty, a content type says nothing.
+      socket.write("POST / HTTP/1.1\r\nHost: x\r\nContent-Type:\r\nMicro-Endpoint: Greeter.Hello\r\n");
+      socket.write('Content-Length: 12\r\n\r\n{"name":"x"}');
+      const untyped = await response(socket);
+      assert.deepEqual(untyped.head.toLowerCase().match(/^content-type: ?.*$/gm), [
+        "content-type: application/json",
+      ]);
+      assert.match(untyped.body, /Hello x/);
       socket.destroy();
+    });
+  });
+
+  test("carries much metadata with the first call, and too much is not the node's fault", async () => {
+    await running(async ({ mesh }) => {
+      const greet = (note: number) =>
+        mesh.client<Greeter>("port.greeter").hello({ name: "x" }, {
+          metadata: { "x-note": "n".repeat(note) },
+        });
+      assert.equal((await greet(16_000)).note!.length, 16_000);
+      for (let i = 0; i < 5; i++) {
+        await assert.rejects(greet(20_000), {
+          status: "resource_exhausted",
+          detail: "the metadata has 20006 bytes, and the other end takes 16384 (its limit maxMetadata)",
+        });
+      }
+      assert.equal((await greet(1)).note, "n");
     });
   });
 

@@ -22,6 +22,7 @@ import {
   toResponse,
 } from "../../runtime/mounts.ts";
 import { hostPort, listenError } from "../web/address.ts";
+import { LONGEST_HEAD } from "../web/longest_head.ts";
 import { NodeRequest } from "./bare_request.ts";
 import { headOf, sendAnswer, sendResponse, toRequest } from "./http_bridge.ts";
 import { peekHead } from "./peek.ts";
@@ -145,7 +146,7 @@ class NetHost implements Host {
   /** Made for the first request that is not short: a start without `node:http` takes half the time. */
   #makeHttp(): HttpServer {
     const http = process.getBuiltinModule("node:http").createServer(
-      { keepAliveTimeout: KEEP_ALIVE, requestTimeout: 0, noDelay: true },
+      { keepAliveTimeout: KEEP_ALIVE, requestTimeout: 0, noDelay: true, maxHeaderSize: LONGEST_HEAD },
       (message, response) => void this.#answer(message, response),
     );
     // Deno's node:http closes a connection behind its answer when the server it was given to does not listen.

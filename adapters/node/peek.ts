@@ -6,9 +6,8 @@
 
 import type { Socket } from "node:net";
 import type { RequestHead } from "../../runtime/host.ts";
+import { LONGEST_HEAD } from "../web/longest_head.ts";
 
-/** Longest head that is looked at, in bytes; what is longer is left to `node:http` to refuse. */
-const LONGEST = 16_384;
 const END = "\r\n\r\n";
 
 /**
@@ -21,7 +20,8 @@ export function peekHead(socket: Socket, done: (head: RequestHead | undefined) =
     chunks.push(chunk);
     const bytes = Buffer.concat(chunks);
     const end = bytes.indexOf(END);
-    if (end < 0 && bytes.length < LONGEST && looksLikeRequest(bytes)) return;
+    // What is longer is left to `node:http` to refuse.
+    if (end < 0 && bytes.length < LONGEST_HEAD && looksLikeRequest(bytes)) return;
     socket.off("data", read);
     socket.off("end", gone);
     socket.pause();

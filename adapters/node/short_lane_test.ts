@@ -297,7 +297,7 @@ for (
     ],
     [
       "a long head",
-      `${HEAD}${LENGTH}x-long: ${"y".repeat(17_000)}\r\n\r\ninput`,
+      `${HEAD}${LENGTH}x-long: ${"y".repeat(66_000)}\r\n\r\ninput`,
       /^HTTP\/1\.1 431 /,
     ],
   ] as const

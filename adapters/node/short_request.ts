@@ -5,10 +5,9 @@
  */
 
 import type { BareHeaders, BareRequest, BareSignal, RequestHead } from "../../runtime/host.ts";
+import { LONGEST_HEAD } from "../web/longest_head.ts";
 import { Departure } from "./departure.ts";
 
-/** Longest head, in bytes; `node:http` takes no longer one. */
-const LONGEST_HEAD = 16_384;
 /** Bytes in which the end of the head is looked for first. */
 const MOST_HEADS = 1_024;
 const FIRST_LINE = /^POST (\/[\x21-\x7e]*) HTTP\/1\.1\r\n/;

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { text, utf8 } from "../../runtime/bytes.ts";
+import { LONGEST_HEAD } from "../web/longest_head.ts";
 import { type ShortHead, shortHead, ShortRequest } from "./short_request.ts";
 
 const LINE = "POST /a.B/C?d=1 HTTP/1.1\r\n";
@@ -64,7 +65,7 @@ test("a head that is the last one's is not read again; one that only begins so i
 test("a head may be longer than is looked at first, and no longer than node:http takes", () => {
   const long = (length: number) => `${LINE}${HOST}X: ${"y".repeat(length)}\r\n${LENGTH}\r\ninput`;
   assert.equal(read(long(5_000))!.headers.get("x")!.length, 5_000);
-  assert.equal(read(long(16_384)), undefined);
+  assert.equal(read(long(LONGEST_HEAD)), undefined);
 });
 
 test("what could be read in two ways, is not whole, or is more than a short request, is left alone", () => {

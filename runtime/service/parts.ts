@@ -118,6 +118,7 @@ export class Parts {
     await phases.do("listening", () => this.#listen(signal));
     await phases.do("subscribed", () => this.#subscribe(signal));
     await phases.do("registered", () => this.#register(signal));
+    this.#host?.started?.();
   }
 
   /** Stops in order, until the signal, and closes. */

@@ -9,6 +9,7 @@ import { describe, test } from "node:test";
 import type { Broker, Delivery, Message, Verdict } from "../../runtime/broker/broker.ts";
 import { text, utf8 } from "../../runtime/bytes.ts";
 import { MuonError } from "../../runtime/errors.ts";
+import { LIMITS } from "../../runtime/policy.ts";
 
 /** Three brokers over one backend, as three processes have them. Disposing it disposes all. */
 export interface BrokerHarness extends AsyncDisposable {
@@ -97,6 +98,20 @@ export function testBroker(suite: BrokerSuite): void {
       assert.equal(signal.aborted, false);
       assert.deepEqual(new Uint8Array(message.body), body);
       assert.deepEqual({ ...message.header }, { ...messageOf("m-1").header });
+    });
+
+    run("headers of as many bytes as a call's metadata may have arrive", async (harness) => {
+      const got = await collect(harness.there, TOPIC);
+      const header = {
+        ...messageOf("1").header,
+        "x-much": "x".repeat(LIMITS.maxMetadata / 4),
+        // Twice as long in JSON.
+        "x-quoted": '"'.repeat(LIMITS.maxMetadata / 2),
+        "x-euros": "\u20ac".repeat(LIMITS.maxMetadata / 16),
+      };
+      await harness.here.publish(TOPIC, { ...messageOf("1"), header });
+      await until(harness, () => got.length === 1);
+      assert.deepEqual({ ...got[0]!.message.header }, header);
     });
 
     run("an empty body arrives as one", async (harness) => {

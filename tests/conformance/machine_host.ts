@@ -86,6 +86,26 @@ export function testMachineHost(name: string, subject: HostSubject): void {
       socket.destroy();
     });
 
+    test("takes heads that hold metadata up to its limit, and refuses longer ones unseen", async () => {
+      await using host = await subject.serve({});
+      host.started?.();
+      let served = 0;
+      host.mount({ name: "count", matches: () => true, fetch: () => new Response(`served ${++served}`) });
+      const ask = async (...pieces: string[]) => {
+        const socket = await dialTcp(host.addresses[0]!);
+        socket.write(`POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n`);
+        for (const piece of pieces) socket.write(piece);
+        socket.end("\r\n{}");
+        // What is refused may be cut off before all of it was sent.
+        return await readAll(socket).catch(() => "");
+      };
+      assert.match(await ask(`X-Much: ${"x".repeat(60_000)}\r\n`), /^HTTP\/1\.1 200 [^]*served 1/);
+      const many = Array.from({ length: 80 }, (_, i) => `X-${i}: ${"y".repeat(700)}\r\n`);
+      assert.match(await ask(...many), /^HTTP\/1\.1 200 [^]*served 2/);
+      assert.match(await ask(`X-Much: ${"x".repeat(70_000)}\r\n`), /^(?:HTTP\/1\.1 4|$)/);
+      assert.equal(served, 2);
+    });
+
     test("keeps a connection whose requests' bodies come behind their heads", async () => {
       await using host = await subject.serve({});
       host.mount({

@@ -9,6 +9,7 @@ import { once } from "node:events";
 import { describe, test } from "node:test";
 import { MuonError } from "../../runtime/errors.ts";
 import { Metadata } from "../../runtime/metadata.ts";
+import { LIMITS } from "../../runtime/policy.ts";
 import type { Node } from "../../runtime/record.ts";
 import type {
   Accept,
@@ -94,12 +95,9 @@ class Sink implements ReplySink {
   }
 }
 
-/** Runs the suite of a transport. */
-export function testTransport(
-  { name, create, serve, symmetrical = true, buffered = 99, atOnce = 10_000 }: TransportSuite,
-): void {
-  /** Serves, dials, and closes both in the end. */
-  function linked(
+/** Makes tests that serve, dial, and close both in the end. */
+function linkedBy({ create, serve }: Pick<TransportSuite, "create" | "serve">) {
+  return (
     title: string,
     accept: Accept,
     run: (at: {
@@ -108,7 +106,7 @@ export function testTransport(
       readonly server: TransportServer;
       readonly transport: Transport;
     }) => Promise<void>,
-  ): void {
+  ): void => {
     test(title, async () => {
       const { promise, resolve } = Promise.withResolvers<Link>();
       const transport = await create({ limits: { maxMessage: MAX_MESSAGE }, onLink: resolve });
@@ -121,7 +119,15 @@ export function testTransport(
         await server[Symbol.asyncDispose]();
       }
     });
-  }
+  };
+}
+
+/** Runs the suite of a transport. */
+export function testTransport(
+  { name, create, serve, symmetrical = true, buffered = 99, atOnce = 10_000 }: TransportSuite,
+): void {
+  testMetadata({ name, create, serve });
+  const linked = linkedBy({ create, serve });
 
   describe(`transport ${name}`, () => {
     linked("it knows the node it serves", answer, ({ transport, server, link }) => {
@@ -429,7 +435,63 @@ export function testTransport(
   });
 }
 
+/**
+ * Runs the part of {@link testTransport} that is about metadata at its limit, which a transport without streams can pass,
+ * too.
+ *
+ * @param suite Its `name`, `create` and `serve`; `streams`: whether it has streams, true unless it says otherwise.
+ */
+export function testMetadata(
+  { name, create, serve, streams = true }: Pick<TransportSuite, "name" | "create" | "serve"> & {
+    readonly streams?: boolean;
+  },
+): void {
+  const linked = linkedBy({ create, serve });
+  describe(`metadata, transport ${name}`, () => {
+    linked("metadata goes up to its limit, both ways", answer, async ({ link }) => {
+      const { maxMetadata } = LIMITS;
+      const most = [
+        { "x-much": "x".repeat(maxMetadata - 6) },
+        // Three bytes a character.
+        { "x-much": "\u20ac".repeat(Math.floor((maxMetadata - 6) / 3)) },
+        Object.fromEntries(Array.from({ length: 80 }, (_, i) => [`x-${100 + i}`, "y".repeat(190)])),
+      ];
+      for (const entries of most) {
+        const metadata = Metadata.from(entries);
+        const reply = await unary(link, bytes(1), { endpoint: "Echo.Trail", metadata });
+        for (const [key, value] of metadata) assert.equal(reply.trailer.get(key), value, key);
+      }
+    });
+
+    linked("metadata beyond its limit fails alone, and is never sent", answer, async ({ link }) => {
+      const { maxMetadata } = LIMITS;
+      const ran = () => unary(link, bytes(), { endpoint: "Echo.Ran" }).then(({ body }) => number(body!));
+      const before = await ran();
+      const beyond = [
+        { "x-much": "x".repeat(maxMetadata - 5) },
+        { "x-much": "x".repeat(100_000) },
+        Object.fromEntries(Array.from({ length: 300 }, (_, i) => [`x-${i}`, "y"])),
+      ];
+      for (const entries of beyond) {
+        const metadata = Metadata.from(entries);
+        const size = metadata.size > 1 ? `${metadata.size} entries` : `${metadata.byteLength} bytes`;
+        const { status, detail, notRun } = await failure(unary(link, bytes(1), { metadata }));
+        assert.deepEqual([status, notRun], ["resource_exhausted", true]);
+        assert.ok(detail.includes(`the metadata has ${size}`), detail);
+        const streamed = await failure(all(link.open(head({ metadata })).messages));
+        assert.equal(streamed.status, streams ? "resource_exhausted" : "unimplemented");
+      }
+      assert.equal(await ran(), before);
+      const answered = await failure(unary(link, bytes(1), { endpoint: "Echo.TrailTooMuch" }));
+      assert.equal(answered.status, "resource_exhausted");
+      assert.match(answered.detail, /the metadata has 20006 bytes/);
+      assert.deepEqual((await unary(link, bytes(1))).body, bytes(1));
+    });
+  });
+}
+
 let flooded = 0;
+let ran = 0;
 
 /** The service that is called. */
 function answer(call: Incoming): void {
@@ -439,7 +501,12 @@ function answer(call: Incoming): void {
 async function serveCall(call: Incoming): Promise<void> {
   switch (call.head.endpoint) {
     case "Echo.Echo":
+      ran++;
       return call.reply(call.body!);
+    case "Echo.Ran":
+      return call.reply(bytes(ran & 255, ran >> 8));
+    case "Echo.TrailTooMuch":
+      return call.reply(call.body!, Metadata.from({ "x-much": "x".repeat(20_000) }));
     case "Echo.Later":
       await later();
       return call.reply(call.body!);

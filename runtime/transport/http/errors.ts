@@ -15,6 +15,7 @@ import {
   STATUSES,
   type Where,
 } from "../../errors.ts";
+import { headTooLong } from "../metadata_limit.ts";
 
 /** Largest body of an error that is read, in bytes. */
 export const MAX_ERROR = 1_048_576;
@@ -135,6 +136,7 @@ export function errorOfBody(body: Uint8Array, http: number, where: Where): MuonE
   }
   const known = errorOf(parsed, where);
   if (known !== undefined) return known;
+  if (http === 431) return headTooLong({ id: "muon.http" }).at(where);
   const said = looseText(body.subarray(0, 500)).trim();
   return new MuonError(
     OF_HTTP[http] ?? "unknown",

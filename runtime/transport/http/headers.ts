@@ -92,7 +92,7 @@ export function trailerOf(record: unknown): Metadata {
  * The metadata of a request.
  *
  * @param headers The request's headers.
- * @param limit Most bytes that keys and values may have.
+ * @param limit Most bytes that keys and values may have, encoded words as what they stand for.
  * @throws {MuonError} `resource_exhausted`, if it is larger.
  */
 export function metadataOf(headers: Pick<BareHeaders, "forEach">, limit: number): Metadata {
@@ -103,14 +103,17 @@ export function metadataOf(headers: Pick<BareHeaders, "forEach">, limit: number)
     size += key.length + value.length;
     (entries ??= new Map()).set(key, decodeValue(value));
   });
-  if (size > limit) {
+  if (entries === undefined) return Metadata.EMPTY;
+  const metadata = Metadata.trusted(entries);
+  // Encoded, it is larger: most is small enough even so, and need not be measured.
+  if (size > limit && metadata.byteLength > limit) {
     throw new MuonError(
       "resource_exhausted",
-      `the metadata has ${size} bytes: at most ${limit} are taken (limit maxMetadata)`,
+      `the metadata has ${metadata.byteLength} bytes: at most ${limit} are taken (limit maxMetadata)`,
       { id: "muon.http", notRun: true },
     );
   }
-  return entries === undefined ? Metadata.EMPTY : Metadata.trusted(entries);
+  return metadata;
 }
 
 /** The metadata of an answer: `header` came ahead of it, `trailer` belongs to its end. */

@@ -7,6 +7,7 @@ const system = ownSystem();
 
 async function serve(transport: Transport, accept: Accept) {
   const host = await system.platform.serve({});
+  host.started?.();
   const protocol = transport.protocol!(accept);
   host.mount(protocol);
   return {

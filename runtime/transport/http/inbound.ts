@@ -9,6 +9,7 @@ import type { Clock, Timer } from "../../clock.ts";
 import { MuonError } from "../../errors.ts";
 import type { BareAnswer, BareRequest, Peer } from "../../host.ts";
 import { Metadata } from "../../metadata.ts";
+import { headersRefusal } from "../metadata_limit.ts";
 import { rejected } from "../muon/later.ts";
 import type { CallHead, Incoming } from "../transport.ts";
 import { END, envelope, EnvelopeReader, EnvelopeWriter } from "./envelope.ts";
@@ -50,6 +51,8 @@ export interface HttpCallOptions {
   readonly form: AnswerForm;
   /** Largest message that is taken, in bytes. */
   readonly maxMessage: number;
+  /** Most metadata that goes with an answer, in bytes. */
+  readonly maxMetadata: number;
   /** Bytes that may wait to be sent before the handler has to. */
   readonly window: number;
   /** Headers of every answer; `undefined`: none. */
@@ -145,6 +148,8 @@ export class HttpCall implements Incoming {
     if (this.#writer !== undefined) {
       throw new TypeError("A call that was answered with send() is ended with end() or fail()");
     }
+    const refusal = this.#refusal(trailer);
+    if (refusal !== undefined) return this.fail(refusal);
     const { plain, enveloped } = this.#options.form;
     if (plain === undefined) {
       const one = envelope(typeof body === "string" ? utf8(body) : body);
@@ -162,17 +167,27 @@ export class HttpCall implements Incoming {
 
   end(trailer: Metadata = Metadata.EMPTY): void {
     if (this.#over || (this.#writer === undefined && !this.#begin())) return;
+    const refusal = this.#refusal(trailer);
+    if (refusal !== undefined) return this.#close(refusal, Metadata.EMPTY);
     this.#close(undefined, trailer);
   }
 
   fail(error: MuonError, trailer: Metadata = Metadata.EMPTY): void {
     if (this.#over) return;
+    // A trailer that does not go must not hide the error.
+    if (this.#refusal(trailer) !== undefined) trailer = Metadata.EMPTY;
     if (this.#writer !== undefined) return this.#close(error, trailer);
     const { plain, enveloped } = this.#options.form;
     if (plain === undefined) {
       return this.#finish(this.#ending(error, trailer), { status: 200, type: enveloped! });
     }
     this.refuse(error, httpStatus(error.status), trailer);
+  }
+
+  /** Why an answer's metadata does not go. What a caller takes it does not say: as much as this end does, then. */
+  #refusal(trailer: Metadata): MuonError | undefined {
+    if (trailer.size === 0) return undefined;
+    return headersRefusal(trailer, { limit: this.#options.maxMetadata, id: "muon.http" });
   }
 
   /** Ends with an error and an HTTP status of its own. */

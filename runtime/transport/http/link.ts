@@ -8,8 +8,8 @@ import type { Clock } from "../../clock.ts";
 import { MuonError, type Where } from "../../errors.ts";
 import { neverConnected } from "../../fetch.ts";
 import type { Peer } from "../../host.ts";
-import { Metadata } from "../../metadata.ts";
 import type { Limits } from "../../policy.ts";
+import { headersRefusal } from "../metadata_limit.ts";
 import { Later } from "../muon/later.ts";
 import type { CallHandle, CallHead, Exchange, Link, ReplySink } from "../transport.ts";
 import { errorOfBody, MAX_ERROR } from "./errors.ts";
@@ -17,7 +17,7 @@ import { envelopedType, writeMetadata } from "./headers.ts";
 import { HttpExchange, type Outbound, UnaryCall } from "./outbound.ts";
 import { pathOf } from "./paths.ts";
 import { readBody, tooLarge } from "./body.ts";
-import { MAX_MESSAGE } from "./server.ts";
+import { MAX_MESSAGE, MAX_METADATA } from "./server.ts";
 
 /** What a link needs of its transport. */
 export interface HttpLinkContext {
@@ -45,18 +45,26 @@ export class HttpLink implements Link {
   readonly #idle = new Later<void>();
   /** Largest message that the other end takes; `undefined` if it did not say. */
   readonly #maxMessage: number | undefined;
+  /** Most metadata that it takes, in bytes; where it did not say, as much as this end does. */
+  readonly #maxMetadata: number;
   #accepting = true;
   #why: MuonError | undefined;
 
-  /** @param other What the other end said of itself; `maxMessage` is missing where it is not muon. */
+  /** @param other What the other end said of itself; what is missing of it is so where it is not muon. */
   constructor(
     context: HttpLinkContext,
-    other: { readonly peer: Peer; readonly base: string; readonly maxMessage: number | undefined },
+    other: {
+      readonly peer: Peer;
+      readonly base: string;
+      readonly maxMessage: number | undefined;
+      readonly maxMetadata: number | undefined;
+    },
   ) {
     this.#context = context;
     this.peer = other.peer;
     this.#base = other.base;
     this.#maxMessage = other.maxMessage;
+    this.#maxMetadata = other.maxMetadata ?? context.limits.maxMetadata;
     if (other.maxMessage === undefined) this.contentType = "application/json";
   }
 
@@ -92,8 +100,16 @@ export class HttpLink implements Link {
       throw new MuonError("unavailable", detail, { id, where, notRun: true });
     }
     await response.body?.cancel();
-    const limit = response.headers.get(MAX_MESSAGE);
-    return new HttpLink(context, { peer, base, maxMessage: limit === null ? undefined : Number(limit) });
+    const limit = (name: string) => {
+      const said = response.headers.get(name);
+      return said === null ? undefined : Number(said);
+    };
+    return new HttpLink(context, {
+      peer,
+      base,
+      maxMessage: limit(MAX_MESSAGE),
+      maxMetadata: limit(MAX_METADATA),
+    });
   }
 
   get inflight(): number {
@@ -238,10 +254,11 @@ export class HttpLink implements Link {
         notRun: true,
       });
     }
-    if (head.metadata === Metadata.EMPTY) return undefined;
+    const { metadata } = head;
+    if (metadata.size === 0) return undefined;
     try {
-      writeMetadata(head.metadata, {});
-      return undefined;
+      writeMetadata(metadata, {});
+      return headersRefusal(metadata, { limit: this.#maxMetadata, id: "muon.http", notRun: true });
     } catch (error) {
       return MuonError.from(error);
     }

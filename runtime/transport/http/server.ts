@@ -33,6 +33,8 @@ export interface HttpServerOptions {
 
 /** Header of the answer to OPTIONS: the largest message that is taken, in bytes. */
 export const MAX_MESSAGE = "muon-max-message";
+/** Another: the most metadata, in bytes of keys and values. */
+export const MAX_METADATA = "muon-max-metadata";
 
 /** How long nobody may have come before a stopping node's connections are closed, in ms. */
 const QUIET = 100;
@@ -198,6 +200,7 @@ export class HttpServer implements ServedProtocol {
       enveloped,
       form: formOf(type, headers.get("accept")),
       maxMessage: limits.maxMessage,
+      maxMetadata: limits.maxMetadata,
       window: limits.window,
       headers: own,
       finished: this.#finished,
@@ -238,6 +241,7 @@ export class HttpServer implements ServedProtocol {
         allow: "POST, OPTIONS",
         "accept-post": this.#acceptPost,
         [MAX_MESSAGE]: String(this.#options.limits.maxMessage),
+        [MAX_METADATA]: String(this.#options.limits.maxMetadata),
       },
       body: null,
     };

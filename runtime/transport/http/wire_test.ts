@@ -206,6 +206,9 @@ describe("errors", () => {
       assert.match(error.detail, new RegExp(`HTTP ${http}: <html>Bad gateway`));
       assert.equal(error.notRun, false);
     }
+    const long = of("", 431);
+    assert.deepEqual([long.status, long.notRun], ["resource_exhausted", true]);
+    assert.match(long.detail, /HTTP 431: the request's headers.*call with less metadata/);
     assert.equal(of('{"code":"made_up"}', 500).status, "unknown");
   });
 });

@@ -14,7 +14,7 @@ import {
   statusOf,
 } from "../../errors.ts";
 
-/** Most characters of an error in a header: Node reads no more than 16 KiB of them all. */
+/** Most characters of an error in a header, where it stands twice: many a client reads no more than 16 KiB of them all. */
 const LONGEST = 6_000;
 /** What Go Micro's router says, in plain text, of what it does not have. None of it ran. */
 const NOT_FOUND = /^rpc: (can't find (service|method)|service\/(endpoint|method) request ill-formed)/;

@@ -23,6 +23,8 @@ export interface MucpLinkOptions {
   readonly fetch: typeof globalThis.fetch;
   /** Largest answer that is taken, in bytes. */
   readonly maxMessage: number;
+  /** Most metadata that is sent with a call, in bytes: nobody says how much he takes. */
+  readonly maxMetadata: number;
   /** Time. */
   readonly clock: Clock;
   /** Deadlines. */
@@ -43,6 +45,7 @@ export class MucpLink implements Link, OutboundHost {
   readonly url: string;
   readonly fetch: typeof globalThis.fetch;
   readonly maxMessage: number;
+  readonly maxMetadata: number;
   readonly firstGeneration: boolean;
   readonly closed: Promise<MuonError | undefined>;
   readonly #options: MucpLinkOptions;
@@ -57,6 +60,7 @@ export class MucpLink implements Link, OutboundHost {
     this.url = options.url;
     this.fetch = options.fetch;
     this.maxMessage = options.maxMessage;
+    this.maxMetadata = options.maxMetadata;
     this.firstGeneration = options.firstGeneration;
     const { promise, resolve } = Promise.withResolvers<MuonError | undefined>();
     this.closed = promise;

@@ -211,6 +211,13 @@ describe("mucp, called,", () => {
         { status: "unavailable", detail: "stops", notRun: true },
       ],
       [() => new Response("busy", { status: 503 }), { status: "unavailable", notRun: false }],
+      [() => new Response(null, { status: 431 }), {
+        status: "resource_exhausted",
+        notRun: true,
+        detail:
+          "the other end answered HTTP 431: the request's headers, in which metadata travels, are more than its " +
+          "server reads: call with less metadata, or raise that server's limit",
+      }],
       [() => ok("{}", { "x-micro-endpoint": "Greeter.Hello" }), { status: "unimplemented" }],
       [() => ok("x".repeat(101)), { status: "resource_exhausted" }],
       [() => ok("x".repeat(101), { "content-length": "101" }), { status: "resource_exhausted" }],

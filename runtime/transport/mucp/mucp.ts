@@ -57,13 +57,14 @@ export function createMucpTransport(options: MucpOptions): Transport {
       const { address, metadata } = node;
       const url = `${metadata.secure === "true" ? "https" : "http"}://${authorityOf(node)}/`;
       const peer = { address };
-      const { maxMessage } = limits;
+      const { maxMessage, maxMetadata } = limits;
       // Go Micro closes a connection that says nothing for 5 s: the first call makes the first one.
       return new MucpLink({
         peer,
         url,
         fetch,
         maxMessage,
+        maxMetadata,
         clock,
         wheel,
         ids,

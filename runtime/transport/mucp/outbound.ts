@@ -7,6 +7,7 @@
 import { MuonError } from "../../errors.ts";
 import { neverConnected } from "../../fetch.ts";
 import { WheelTimer } from "../../timer_wheel.ts";
+import { headersRefusal, headTooLong } from "../metadata_limit.ts";
 import type { CallHandle, CallHead, ReplySink } from "../transport.ts";
 import { readBody } from "./body.ts";
 import { BYTES_TYPE, firstEnvelopeOf, JSON_TYPE, PROTOBUF_TYPE, type RpcEnvelope } from "./envelope.ts";
@@ -34,6 +35,8 @@ export interface OutboundHost {
   readonly url: string;
   /** Largest answer that is taken, in bytes. */
   readonly maxMessage: number;
+  /** Most metadata that is sent with a call, in bytes. */
+  readonly maxMetadata: number;
   /** Whether calls go in the envelopes of Go Micro's first generation. */
   readonly firstGeneration: boolean;
   /** The call is over. `unreachable`: nobody answers there. */
@@ -92,10 +95,12 @@ export class OutboundCall extends WheelTimer implements CallHandle {
     body: Uint8Array<ArrayBuffer>,
     ids: { readonly id: string; readonly stream: string },
   ): Promise<void> {
-    const { fetch, url, maxMessage, firstGeneration } = this.#host;
+    const { fetch, url, maxMessage, maxMetadata, firstGeneration } = this.#host;
     try {
-      const { kind, endpoint, contentType } = this.#head;
+      const { kind, endpoint, contentType, metadata } = this.#head;
       if (kind !== undefined && kind !== "unary") throw notRun(unimplementedStream(endpoint));
+      const refusal = headersRefusal(metadata, { limit: maxMetadata, id: "muon.mucp", notRun: true });
+      if (refusal !== undefined) throw refusal;
       const envelope = firstGeneration ? envelopeFor(contentType) : undefined;
       const response = await fetch(url, {
         method: "POST",
@@ -223,6 +228,7 @@ function errorOf(
   const said = headers.get(ERROR);
   if (said) return saidError(fromHeader(said), { head, where });
   const words = () => new TextDecoder().decode(answer.subarray(0, 2_000)).trim();
+  if (status === 431) return headTooLong({ id: "muon.mucp" }).at(where);
   if (status !== 200) {
     const error = readError(words() || `HTTP ${status}`, { id: "muon.mucp", where });
     // muon's own hosts answer so while they drain, before anything has run.

@@ -12,6 +12,7 @@ import type { Peer, RequestHead } from "../../host.ts";
 import { Metadata } from "../../metadata.ts";
 import type { Limits } from "../../policy.ts";
 import type { TimerWheel } from "../../timer_wheel.ts";
+import { headersRefusal } from "../metadata_limit.ts";
 import type { Accept, ServedProtocol } from "../transport.ts";
 import { readBody } from "./body.ts";
 import {
@@ -91,7 +92,7 @@ export class MucpServer implements ServedProtocol {
 
   async fetch(request: Request, peer: Peer): Promise<Response> {
     this.#inflight++;
-    const reply = new Reply(request.headers);
+    const reply = new Reply(request.headers, this.#options.limits.maxMetadata);
     try {
       return await this.#call(request, { peer, reply });
     } catch (error) {
@@ -185,15 +186,20 @@ class Reply {
   /** The call as its envelope has it, once that is read. */
   call: EnvelopedCall | undefined;
   readonly #request: Headers;
+  readonly #maxMetadata: number;
 
-  constructor(request: Headers) {
+  /** @param maxMetadata Most metadata that goes with it, in bytes: what a caller takes it does not say. */
+  constructor(request: Headers, maxMetadata: number) {
     this.#request = request;
+    this.#maxMetadata = maxMetadata;
   }
 
   success(
     output: Uint8Array,
     { contentType, trailer }: { readonly contentType: string; readonly trailer: Metadata },
   ): Response {
+    const refusal = this.#refusal(trailer);
+    if (refusal !== undefined) return this.failure(refusal);
     const headers = this.#headers();
     writeTrailer(headers, trailer);
     // Go Micro takes an empty body for JSON that was cut.
@@ -207,7 +213,8 @@ class Reply {
 
   failure(error: MuonError, trailer: Metadata = Metadata.EMPTY): Response {
     const headers = this.#headers();
-    writeTrailer(headers, trailer);
+    // A trailer that does not go must not hide the error.
+    if (this.#refusal(trailer) === undefined) writeTrailer(headers, trailer);
     const written = writeError(error);
     headers[ERROR] = written;
     headers[`x-${ERROR}`] = written;
@@ -216,10 +223,16 @@ class Reply {
     return new Response(body.length === 0 ? null : body as Uint8Array<ArrayBuffer>, { headers });
   }
 
+  #refusal(trailer: Metadata): MuonError | undefined {
+    if (trailer.size === 0) return undefined;
+    return headersRefusal(trailer, { limit: this.#maxMetadata, id: "muon.mucp" });
+  }
+
   /** What of the request comes back, as Go Micro's own answers have it. */
   #headers(): Record<string, string> {
     const headers: Record<string, string> = {
-      "content-type": this.#request.get("content-type") ?? JSON_TYPE,
+      // Empty, it says nothing, and Bun writes one of its own beside it.
+      "content-type": this.#request.get("content-type") || JSON_TYPE,
     };
     for (const name of [ID, SERVICE, METHOD, ENDPOINT]) {
       const value = this.#request.get(name);

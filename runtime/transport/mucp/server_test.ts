@@ -163,6 +163,16 @@ describe("mucp, served,", () => {
     assert.equal(calls[0]!.head.contentType, "application/octet-stream");
   });
 
+  test("answers an empty content type with the one that it was taken for", async () => {
+    const { post } = served();
+    const response = await post({ ...HELLO, "Content-Type": "" }, "{}");
+    assert.equal(response.headers.get("content-type"), "application/json");
+    assert.equal(
+      errorOf(await post({ ...HELLO, "Content-Type": "", "x-much": "x".repeat(20_000) })).code,
+      429,
+    );
+  });
+
   test("takes protobuf as bytes, bare, in proto-rpc and in gRPC's frames", async () => {
     const { post, calls } = served();
     const message = hex("0a01611005");

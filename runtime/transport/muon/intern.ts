@@ -9,6 +9,7 @@ import { EMPTY } from "../../bytes.ts";
 import { MuonError } from "../../errors.ts";
 import { isKey, isValue, Metadata } from "../../metadata.ts";
 import type { CallHead } from "../transport.ts";
+import { tooManyEntries, tooMuchMetadata } from "../metadata_limit.ts";
 import { MAX_ENTRIES, MAX_NAME } from "./limits.ts";
 import { ProtocolError, type Reader } from "./reader.ts";
 import { textRoom, type Writer } from "./writer.ts";
@@ -265,14 +266,10 @@ export class KeysIn {
 export function metadataRefusal(metadata: Metadata, limit: number): MuonError | undefined {
   if (metadata.size === 0) return undefined;
   if (metadata.size > MAX_ENTRIES) {
-    return new MuonError(
-      "resource_exhausted",
-      `the metadata has ${metadata.size} entries, more than ${MAX_ENTRIES}`,
-      { id: "muon.wire" },
-    );
+    return tooManyEntries(metadata.size, { limit: MAX_ENTRIES, id: "muon.wire" });
   }
   const size = metadata.byteLength;
-  if (size > limit) return tooMuchMetadata(size, limit);
+  if (size > limit) return tooMuchMetadata(size, { limit, id: "muon.wire" });
   if (size <= MAX_NAME) return undefined;
   for (const [key] of metadata) {
     if (key.length <= MAX_NAME) continue;
@@ -283,13 +280,4 @@ export function metadataRefusal(metadata: Metadata, limit: number): MuonError | 
     );
   }
   return undefined;
-}
-
-/** That metadata is larger than the other end takes. */
-export function tooMuchMetadata(size: number, limit: number): MuonError {
-  return new MuonError(
-    "resource_exhausted",
-    `the metadata has ${size} bytes, and the other end takes ${limit} (its limit maxMetadata)`,
-    { id: "muon.wire" },
-  );
 }

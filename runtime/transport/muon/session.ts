@@ -14,7 +14,8 @@ import { tooLarge, tooMany, unavailable, unrun } from "./failures.ts";
 import * as frames from "./frames.ts";
 import { InboundCall } from "./inbound.ts";
 import { Holdings, type InboxContext } from "./inbox.ts";
-import { KeysIn, RoutesIn, tooMuchMetadata } from "./intern.ts";
+import { tooMuchMetadata } from "../metadata_limit.ts";
+import { KeysIn, RoutesIn } from "./intern.ts";
 import { Keepalive } from "./keepalive.ts";
 import { Later } from "./later.ts";
 import { SLACK, type WireOptions } from "./limits.ts";
@@ -424,9 +425,9 @@ export class Session implements InboxContext {
 
   /** Metadata, or why it is not taken. */
   #metadata(reader: Reader): Metadata | MuonError {
-    const { maxMetadata } = this.options;
-    const metadata = this.#keys.read(reader, maxMetadata);
-    return typeof metadata === "number" ? tooMuchMetadata(metadata, maxMetadata) : metadata;
+    const { maxMetadata: limit } = this.options;
+    const metadata = this.#keys.read(reader, limit);
+    return typeof metadata === "number" ? tooMuchMetadata(metadata, { limit, id: "muon.wire" }) : metadata;
   }
 
   /** Answers a call that is not taken. */
