@@ -245,7 +245,15 @@ export {
   type MemoryBrokerOptions,
   MemoryBus,
 } from "./runtime/broker/memory.ts";
-export type { EndpointRecord, Node, ServiceRecord, ValueRecord } from "./runtime/record.ts";
+export {
+  type EndpointRecord,
+  type Node,
+  parseRecord,
+  type ServiceRecord,
+  type ValueRecord,
+} from "./runtime/record.ts";
+export { mergeRecords } from "./runtime/record_set.ts";
+export { checkDeregistration, checkRegistration } from "./runtime/registry/registration.ts";
 export type {
   Accept,
   CallHandle,

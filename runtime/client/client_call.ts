@@ -193,10 +193,14 @@ export class ClientCall extends WheelTimer implements Invocation, ReplySink, Cal
 
   /** Time is up while something other than the answer is waited for. */
   fire(): void {
+    const unknown = this.attempt > 0 && this.node === undefined;
     this.cancel(
-      new MuonError("deadline_exceeded", `No answer within ${Math.round(this.#timeout)} ms`, {
-        id: "muon.client",
-      }),
+      new MuonError(
+        "deadline_exceeded",
+        `No answer within ${Math.round(this.#timeout)} ms` +
+          (unknown ? `: the registry has not said who serves "${this.service}"` : ""),
+        { id: "muon.client" },
+      ),
     );
   }
 

@@ -28,6 +28,8 @@ import { drawByWeight } from "./weights.ts";
 
 /** For how long the names of the services that exist may be repeated in errors, in ms. */
 const NAMES_FRESH = 5_000;
+/** Longest wait for those names, in ms. */
+const NAMES_WAIT = 1_000;
 
 /** Options of {@link createSelector}. */
 export interface SelectorOptions {
@@ -207,13 +209,22 @@ class RegistrySelector implements Selector {
   async #learnNames(): Promise<void> {
     const { registry, system: { clock } } = this.#options;
     if (clock.now() - this.#namesAt < NAMES_FRESH) return;
+    const { signal } = this.#controller;
+    // Names are for errors only, and whoever is to get that error does not wait long for them.
+    const late = new AbortController();
+    const timer = clock.after(NAMES_WAIT, () => late.abort(new Error(`no answer within ${NAMES_WAIT} ms`)));
     try {
-      const services = await registry.listServices({ signal: this.#controller.signal });
-      this.#names = [...new Set(services.map(({ name }) => name))].sort();
+      const services = await untilAborted(
+        registry.listServices({ signal }),
+        AbortSignal.any([signal, late.signal]),
+      );
+      this.#names = [...new Set(services.map(({ name }) => String(name)))].sort();
       this.#namesAt = clock.now();
     } catch (error) {
       this.#names = undefined;
       this.#log.debug("services cannot be listed", { registry: registry.name, error });
+    } finally {
+      timer.cancel();
     }
   }
 
