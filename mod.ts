@@ -220,6 +220,7 @@ export {
   type PolledBackend,
   type PolledRegistryOptions,
 } from "./runtime/registry/polled.ts";
+export { EJECTION, type EjectionPolicy } from "./runtime/selector/ejection.ts";
 export { createSelector, type SelectorOptions } from "./runtime/selector/registry_selector.ts";
 export { createLeastConn } from "./runtime/selector/leastconn.ts";
 export { createRandom } from "./runtime/selector/random.ts";

@@ -223,13 +223,19 @@ export class ClientCall extends WheelTimer implements Invocation, ReplySink, Cal
     const { options, target } = this.#plan;
     const { pick } = target;
     const tried = this.#tried;
-    const { filters, weights, explain } = options ?? NONE;
+    const { filters, weights, strategy, ejection, explain } = options ?? NONE;
     const usual = tried === undefined && filters === undefined && weights === undefined &&
-      explain === undefined;
+      strategy === undefined && ejection === undefined && explain === undefined;
     this.#at(this.#core.selector.pick(
-      usual
-        ? pick
-        : { ...pick, filters: filters ?? pick.filters, tried: tried ?? pick.tried, weights, explain },
+      usual ? pick : {
+        ...pick,
+        filters: filters ?? pick.filters,
+        tried: tried ?? pick.tried,
+        weights,
+        strategy,
+        ejection,
+        explain,
+      },
     ));
   }
 

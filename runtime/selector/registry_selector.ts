@@ -11,6 +11,7 @@ import { type Logger, SILENT } from "../log.ts";
 import type { System } from "../platform.ts";
 import type { Registry } from "../registry/registry.ts";
 import { leftOutBy, NodeState } from "./candidates.ts";
+import { ejectionOf, type EjectionPolicy } from "./ejection.ts";
 import { decided, nobodyKnown, noneFits, type RegistryState } from "./decision.ts";
 import type {
   Candidate,
@@ -43,6 +44,8 @@ export interface SelectorOptions {
   readonly filters?: readonly Filter[];
   /** Weights for every call, beside the call's own. @default {[]} */
   readonly weights?: readonly Weight[];
+  /** When a node to which calls fail is left out; `false`: never. @default {EJECTION} */
+  readonly ejection?: Partial<EjectionPolicy> | false;
   /** Time without a call after which a service is no longer watched, in ms. @default {300_000} */
   readonly idle?: number;
   /** Told when the registry goes away and comes back. @default {nobody} */
@@ -55,6 +58,7 @@ export interface SelectorOptions {
  * call of it asks the registry, so that it is seen as soon as it is there.
  *
  * @throws {TypeError} If there is no strategy of that name.
+ * @throws {RangeError} If a number of `ejection`, or `idle`, is out of range.
  *
  * @example
  * ```ts
@@ -72,6 +76,9 @@ class RegistrySelector implements Selector {
   readonly name: string;
   readonly #options: SelectorOptions;
   readonly #strategy: Strategy;
+  /** By name: those that calls asked for, and its own. */
+  readonly #strategies: Map<string, Strategy>;
+  readonly #ejection: EjectionPolicy;
   readonly #filters: readonly Filter[];
   readonly #weights: readonly Weight[];
   readonly #log: Logger;
@@ -87,6 +94,8 @@ class RegistrySelector implements Selector {
     const { strategy = "random", system } = options;
     this.#options = options;
     this.#strategy = typeof strategy === "string" ? createStrategy(strategy, system.random) : strategy;
+    this.#strategies = new Map([[this.#strategy.name, this.#strategy]]);
+    this.#ejection = ejectionOf(options.ejection);
     this.#filters = options.filters ?? [];
     this.#weights = options.weights ?? [];
     this.#log = options.log ?? SILENT;
@@ -125,18 +134,39 @@ class RegistrySelector implements Selector {
     watch.used = true;
     const from = watch.nodes.eligible(call, this.#filters);
     if (from.length === 0) throw noneFits(call, this.#filters, watch.nodes.all, this.#registryState(watch));
+    const strategy = call.strategy === undefined ? this.#strategy : this.#strategyOf(call);
     const candidate: Candidate | undefined = from.length === 1
       ? from[0]
-      : this.#strategy.pick(this.#weighed(from, call), call);
+      : strategy.pick(this.#weighed(from, call), call);
     if (!(candidate instanceof NodeState)) {
       throw new MuonError(
         "internal",
-        `Strategy "${this.#strategy.name}" gave none of the ${from.length} candidates it had`,
+        `Strategy "${strategy.name}" gave none of the ${from.length} candidates it had`,
         { id: "muon.selector", where: { service: call.service, endpoint: call.endpoint }, notRun: true },
       );
     }
-    if (call.explain !== undefined) this.#explain(call, candidate, { watch, from });
+    if (call.explain !== undefined) this.#explain(call, candidate, { watch, from, strategy });
     return new NodePick(candidate);
+  }
+
+  /** The strategy that a call asks for. One that goes by name remembers from call to call. */
+  #strategyOf({ strategy, service, endpoint }: PickContext): Strategy {
+    if (typeof strategy !== "string") return strategy!;
+    let known = this.#strategies.get(strategy);
+    if (known === undefined) {
+      try {
+        known = createStrategy(strategy, this.#options.system.random);
+      } catch (cause) {
+        throw new MuonError("invalid_argument", (cause as Error).message, {
+          id: "muon.selector",
+          where: { service, endpoint },
+          notRun: true,
+          cause,
+        });
+      }
+      this.#strategies.set(strategy, known);
+    }
+    return known;
   }
 
   #weighed(from: readonly NodeState[], call: PickContext): readonly NodeState[] {
@@ -148,13 +178,17 @@ class RegistrySelector implements Selector {
   #explain(
     call: PickContext,
     picked: Candidate,
-    { watch, from }: { readonly watch: ServiceWatch; readonly from: readonly NodeState[] },
+    { watch, from, strategy }: {
+      readonly watch: ServiceWatch;
+      readonly from: readonly NodeState[];
+      readonly strategy: Strategy;
+    },
   ): void {
     const how = { filters: this.#filters, from, now: this.#options.system.clock.now() };
     call.explain!(decided(call, picked, {
       candidates: watch.nodes.all,
       leftOut: (candidate) => leftOutBy(candidate, call, how),
-      registry: this.#registryState(watch),
+      registry: { ...this.#registryState(watch), strategy: strategy.name },
     }));
   }
 
@@ -184,7 +218,14 @@ class RegistrySelector implements Selector {
       );
     }
     const { registry, system: { clock, random } } = this.#options;
-    const watch = new ServiceWatch({ service, registry, clock, random, log: this.#log });
+    const watch = new ServiceWatch({
+      service,
+      registry,
+      ejection: this.#ejection,
+      clock,
+      random,
+      log: this.#log,
+    });
     this.#watches.set(service, watch);
     try {
       await watch.first;
