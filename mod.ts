@@ -220,6 +220,7 @@ export {
   type PolledBackend,
   type PolledRegistryOptions,
 } from "./runtime/registry/polled.ts";
+export { EJECTION, type EjectionPolicy } from "./runtime/selector/ejection.ts";
 export { createSelector, type SelectorOptions } from "./runtime/selector/registry_selector.ts";
 export { createLeastConn } from "./runtime/selector/leastconn.ts";
 export { createRandom } from "./runtime/selector/random.ts";
@@ -245,7 +246,15 @@ export {
   type MemoryBrokerOptions,
   MemoryBus,
 } from "./runtime/broker/memory.ts";
-export type { EndpointRecord, Node, ServiceRecord, ValueRecord } from "./runtime/record.ts";
+export {
+  type EndpointRecord,
+  type Node,
+  parseRecord,
+  type ServiceRecord,
+  type ValueRecord,
+} from "./runtime/record.ts";
+export { mergeRecords } from "./runtime/record_set.ts";
+export { checkDeregistration, checkRegistration } from "./runtime/registry/registration.ts";
 export type {
   Accept,
   CallHandle,

@@ -29,6 +29,7 @@ import { createRandom } from "./runtime/selector/random.ts";
 import { createSelector } from "./runtime/selector/registry_selector.ts";
 import { createRoundRobin } from "./runtime/selector/roundrobin.ts";
 import type { Strategy } from "./runtime/selector/selector.ts";
+import { ALWAYS_DONE } from "./runtime/selector/strategies.ts";
 import type { Advertised, Assembler, Components } from "./runtime/service/components.ts";
 import { didYouMean } from "./runtime/service/nearest.ts";
 import type { MeshOptions } from "./runtime/service/options.ts";
@@ -193,6 +194,7 @@ function assemble(
     log,
     filters: options.filters ?? [],
     weights: options.weights ?? [],
+    ...(options.ejection === undefined ? {} : { ejection: options.ejection }),
   });
   const transports = transportsOf(options.transport ?? "ws", making);
 
@@ -260,8 +262,9 @@ function choose<T extends object>(
 function named<M>(what: string, name: string, makers: Readonly<Record<string, M>>): M {
   if (Object.hasOwn(makers, name)) return makers[name]!;
   const names = Object.keys(makers);
+  const always = what === "selector" && Object.hasOwn(ALWAYS_DONE, name) ? `: ${ALWAYS_DONE[name]}` : "";
   throw new TypeError(
-    `Unknown ${what} "${name}" (--${what}, MICRO_${what.toUpperCase()} or the option ${what}); there is ${
+    `Unknown ${what} "${name}"${always} (--${what}, MICRO_${what.toUpperCase()} or the option ${what}); there is ${
       names.join(", ")
     }${didYouMean(name, names)}`,
   );

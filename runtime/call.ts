@@ -5,7 +5,7 @@
  */
 
 import type { Context } from "./context.ts";
-import type { Decision, Filter, Weight } from "./filter.ts";
+import type { Decision, Filter, Strategy, Weight } from "./filter.ts";
 import type { Metadata, MetadataInit } from "./metadata.ts";
 
 /** Options of a call: always its second argument. */
@@ -24,6 +24,10 @@ export interface CallOptions {
   readonly filters?: readonly Filter[];
   /** How much of the calls nodes get, beside the weights set as default. */
   readonly weights?: readonly Weight[];
+  /** How to choose among the nodes, by name or as a strategy of one's own. @default {as the mesh's `selector` says} */
+  readonly strategy?: "random" | "roundrobin" | "leastconn" | Strategy;
+  /** `false`: a node that is left out because calls to it failed may serve this call like any other. @default {it may not, while another can} */
+  readonly ejection?: false;
   /** Told how the node of each attempt was picked: who was known, who was left out by what, who won. */
   readonly explain?: (decision: Decision) => void;
   /** How the input is written: `application/json`, `application/cbor`. */

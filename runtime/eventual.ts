@@ -25,3 +25,29 @@ export function untilAborted<T>(promise: Promise<T>, signal: AbortSignal | undef
     void promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
   });
 }
+
+/**
+ * The values of an iterable, until a signal. What gives them is told that nobody reads on, and is not waited for: it may
+ * not heed the signal.
+ *
+ * @throws The signal's reason, once it is aborted.
+ */
+export async function* iterateUntil<T>(
+  values: AsyncIterable<T>,
+  signal: AbortSignal,
+): AsyncGenerator<T, void> {
+  const iterator = values[Symbol.asyncIterator]();
+  let ended = false;
+  try {
+    for (;;) {
+      const result = await untilAborted(Promise.resolve(iterator.next()), signal);
+      if (result.done) {
+        ended = true;
+        return;
+      }
+      yield result.value;
+    }
+  } finally {
+    if (!ended) (async () => await iterator.return?.())().catch(() => {});
+  }
+}

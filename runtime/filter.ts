@@ -32,6 +32,10 @@ export interface PickContext {
   readonly tried: readonly string[];
   /** Weights of this call, beside the selector's own. @default {[]} */
   readonly weights?: readonly Weight[] | undefined;
+  /** How to choose for this call: a name, or a strategy. @default {the selector's} */
+  readonly strategy?: string | Strategy | undefined;
+  /** `false`: ejected nodes are as good as others. @default {others are preferred to ejected nodes} */
+  readonly ejection?: false | undefined;
   /** Told how the node was picked. @default {nobody: no decision record is made} */
   readonly explain?: ((decision: Decision) => void) | undefined;
 }
@@ -49,6 +53,21 @@ export interface Filter {
   readonly name: string;
   /** Whether the candidate may serve the call. */
   keep(candidate: Candidate, call: PickContext): boolean;
+}
+
+/**
+ * Chooses among candidates; never called with none.
+ *
+ * @example
+ * ```ts
+ * const first: Strategy = { name: "first", pick: (from) => from[0]! };
+ * ```
+ */
+export interface Strategy {
+  /** Name, as `--selector` takes it. */
+  readonly name: string;
+  /** The candidate that serves the call. */
+  pick(from: readonly Candidate[], call: PickContext): Candidate;
 }
 
 /**

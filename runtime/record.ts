@@ -5,6 +5,9 @@
  * @module
  */
 
+/** Descriptions of values within one another that are read; what is deeper is left out. */
+const MAX_DEPTH = 16;
+
 /** A service in one version, with the nodes that serve it. */
 export interface ServiceRecord {
   /** Name of the service. */
@@ -55,8 +58,8 @@ export interface ValueRecord {
 }
 
 /**
- * Reads a record another program may have written: `null` stands for an empty list or map, unknown fields are left
- * out, and a node's old `port` is joined to its address. The result shares nothing with the value.
+ * Reads a record another program may have written: `null` stands for an empty list, map or note as in Go, unknown
+ * fields are left out, and a node's old `port` is joined to its address. The result shares nothing with the value.
  *
  * @param value What `JSON.parse` gave.
  * @throws {TypeError} That names the field, if it is no record.
@@ -67,10 +70,10 @@ export interface ValueRecord {
  * ```
  */
 export function parseRecord(value: unknown): ServiceRecord {
-  const record = object(value, "record");
+  const record = object(value, "");
   return {
     name: string(record.name, "name"),
-    version: record.version === undefined ? "" : string(record.version, "version"),
+    version: string(record.version ?? "", "version"),
     metadata: strings(record.metadata, "metadata"),
     endpoints: list(record.endpoints, "endpoints").map((item, i) => parseEndpoint(item, `endpoints[${i}]`)),
     nodes: list(record.nodes, "nodes").map((item, i) => parseNode(item, `nodes[${i}]`)),
@@ -99,7 +102,52 @@ function canonical(value: unknown): string {
   );
 }
 
-function parseNode(value: unknown, at: string): Node {
+/**
+ * Whether a value is a record as {@link parseRecord} gives it, with all that picking a node needs: a name, and nodes that
+ * have an id and an address. It copies nothing.
+ */
+export function isRecord(value: unknown): value is ServiceRecord {
+  return isObject(value) && isName(value.name) && typeof value.version === "string" &&
+    isStrings(value.metadata) &&
+    Array.isArray(value.endpoints) && value.endpoints.every(isEndpoint) &&
+    Array.isArray(value.nodes) && value.nodes.every(isNode);
+}
+
+function isNode(value: unknown): boolean {
+  return isObject(value) && isName(value.id) && isName(value.address) && isStrings(value.metadata) &&
+    value.port === undefined;
+}
+
+function isEndpoint(value: unknown): boolean {
+  return isObject(value) && typeof value.name === "string" && isStrings(value.metadata) &&
+    isValue(value.request, 0) && isValue(value.response, 0);
+}
+
+function isValue(value: unknown, depth: number): boolean {
+  if (value === null) return true;
+  if (depth > MAX_DEPTH || !isObject(value)) return false;
+  const { name, type, values } = value;
+  return typeof name === "string" && typeof type === "string" &&
+    (values === null || Array.isArray(values) && values.every((inner) => isValue(inner, depth + 1)));
+}
+
+/** Whether a value is an object and no list. */
+export function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function isName(value: unknown): boolean {
+  return typeof value === "string" && value !== "";
+}
+
+function isStrings(value: unknown): boolean {
+  if (!isObject(value)) return false;
+  for (const key in value) if (typeof value[key] !== "string") return false;
+  return true;
+}
+
+/** Reads a node as {@link parseRecord} does. `at` is where it stands, for the error. */
+export function parseNode(value: unknown, at: string): Node {
   const node = object(value, at);
   return {
     id: string(node.id, `${at}.id`),
@@ -114,7 +162,8 @@ function withPort(address: string, port: unknown): string {
   return address.includes(":") && !address.startsWith("[") ? `[${address}]:${port}` : `${address}:${port}`;
 }
 
-function parseEndpoint(value: unknown, at: string): EndpointRecord {
+/** Reads an endpoint as {@link parseRecord} does. `at` is where it stands, for the error. */
+export function parseEndpoint(value: unknown, at: string): EndpointRecord {
   const endpoint = object(value, at);
   return {
     name: string(endpoint.name, `${at}.name`),
@@ -125,7 +174,7 @@ function parseEndpoint(value: unknown, at: string): EndpointRecord {
 }
 
 function parseValue(value: unknown, at: string, depth: number): ValueRecord | null {
-  if (value === null || value === undefined || depth > 16) return null;
+  if (value === null || value === undefined || depth > MAX_DEPTH) return null;
   const record = object(value, at);
   return {
     name: typeof record.name === "string" ? record.name : "",
@@ -137,18 +186,30 @@ function parseValue(value: unknown, at: string, depth: number): ValueRecord | nu
 }
 
 function object(value: unknown, at: string): Record<string, unknown> {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    throw new TypeError(
-      `Registry record's ${at} must be an object: current value is ${JSON.stringify(value)}`,
-    );
+  if (isObject(value)) return value;
+  throw new TypeError(
+    `${at === "" ? "Registry record" : `Registry record's ${at}`} must be an object: current value is ${
+      shown(value)
+    }`,
+  );
+}
+
+/** A value of any kind, short enough for an error. */
+export function shown(value: unknown): string {
+  let text: string | undefined;
+  try {
+    text = JSON.stringify(value);
+  } catch {
+    // A bigint, or a circle.
   }
-  return value as Record<string, unknown>;
+  text ??= String(value);
+  return text.length > 100 ? `${text.slice(0, 100)}…` : text;
 }
 
 function string(value: unknown, at: string): string {
   if (typeof value !== "string") {
     throw new TypeError(
-      `Registry record's ${at} must be a string: current value is ${JSON.stringify(value)}`,
+      `Registry record's ${at} must be a string: current value is ${shown(value)}`,
     );
   }
   return value;
@@ -157,7 +218,7 @@ function string(value: unknown, at: string): string {
 function list(value: unknown, at: string): readonly unknown[] {
   if (value === null || value === undefined) return [];
   if (!Array.isArray(value)) {
-    throw new TypeError(`Registry record's ${at} must be a list: current value is ${JSON.stringify(value)}`);
+    throw new TypeError(`Registry record's ${at} must be a list: current value is ${shown(value)}`);
   }
   return value;
 }
@@ -165,5 +226,5 @@ function list(value: unknown, at: string): readonly unknown[] {
 function strings(value: unknown, at: string): Record<string, string> {
   if (value === null || value === undefined) return {};
   const map = object(value, at);
-  return Object.fromEntries(Object.keys(map).map((key) => [key, string(map[key], `${at}.${key}`)]));
+  return Object.fromEntries(Object.keys(map).map((key) => [key, string(map[key] ?? "", `${at}.${key}`)]));
 }

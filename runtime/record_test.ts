@@ -33,7 +33,7 @@ test("a record that Go wrote is read whole", () => {
 });
 
 test("null and absent lists and maps are empty, unknown fields are left out", () => {
-  const record = parseRecord({ name: "a", nodes: null, endpoints: null, more: 1 });
+  const record = parseRecord({ name: "a", version: null, nodes: null, endpoints: null, more: 1 });
   assert.deepEqual(record, { name: "a", version: "", metadata: {}, endpoints: [], nodes: [] });
 });
 
@@ -49,11 +49,11 @@ test("the port of old Go Micro is joined to the address", () => {
 test("what is no record is refused, with the field that is wrong", () => {
   const refuses = (value: unknown, field: RegExp) =>
     assert.throws(() => parseRecord(value), { name: "TypeError", message: field });
-  refuses(null, /record must be an object: current value is null/);
+  refuses(null, /Registry record must be an object: current value is null/);
   refuses([], /record must be an object/);
   refuses({}, /name must be a string/);
   refuses({ name: 1 }, /name must be a string: current value is 1/);
-  refuses({ name: "a", version: null }, /version must be a string/);
+  refuses({ name: "a", version: 1n }, /version must be a string: current value is 1/);
   refuses({ name: "a", metadata: { x: 1 } }, /metadata\.x must be a string: current value is 1/);
   refuses({ name: "a", nodes: {} }, /nodes must be a list/);
   refuses({ name: "a", nodes: [{ id: "1" }] }, /nodes\[0\]\.address must be a string/);

@@ -6,21 +6,18 @@
  */
 
 import { type Clock, sleep, type Timer } from "./clock.ts";
+import { iterateUntil } from "./eventual.ts";
 import type { Logger } from "./log.ts";
 import { backoff } from "./policy.ts";
 import type { Random } from "./random.ts";
-import { applyChange, type RecordChange } from "./record_set.ts";
+import { applyChange } from "./record_set.ts";
 import type { ServiceRecord } from "./record.ts";
+import { type RecordEvent, usableEvent } from "./usable_records.ts";
 
 /** For how long what is known of a service stays when a registry comes back without it, in ms: longer than nodes take to renew. */
 export const GRACE = 30_000;
 
 const RESTART = { backoff: 100, maxBackoff: 10_000 };
-
-/** What a watch says: all there is, or a change of it. A registry's events are such. */
-export type RecordEvent =
-  | { readonly type: "sync"; readonly services: readonly ServiceRecord[] }
-  | RecordChange;
 
 /** What is watched. */
 export interface RecordSource {
@@ -40,6 +37,8 @@ export interface RecordWatchOptions {
   readonly service?: string;
   /** For how long what is known of a service stays when the registry comes back without it, in ms. @default {GRACE} */
   readonly grace?: number;
+  /** An event as it shall count here. @default {as it is} */
+  readonly told?: (event: RecordEvent) => readonly RecordEvent[];
   /** Told how a service is now, one record a version; none: nobody serves it. Must not throw. */
   readonly changed: (service: string, records: readonly ServiceRecord[]) => void;
   /** Time. */
@@ -53,10 +52,14 @@ export interface RecordWatchOptions {
 /**
  * Follows a registry's watch and begins it anew when it ends, ever more slowly and with jitter. What is known stays
  * while the registry is away, and for {@link RecordWatchOptions.grace} when it comes back without a service, as one does that was
- * restarted. A service whose nodes the registry says are gone is gone at once.
+ * restarted. A service whose nodes the registry says are gone is gone at once. What cannot be used of its records is
+ * left out, and a registry that hangs does not keep it: disposing waits for nothing of the registry's.
  */
 export class RecordWatch implements AsyncDisposable {
-  /** Resolves when something is known; rejects, with what the watch ended with, if the registry is away before. */
+  /**
+   * Resolves when something is known; rejects, with what the watch ended with, if the registry is away before, and with
+   * nothing if this is disposed before.
+   */
   readonly first: Promise<void>;
   readonly #options: RecordWatchOptions;
   readonly #controller = new AbortController();
@@ -101,12 +104,13 @@ export class RecordWatch implements AsyncDisposable {
       const began = clock.now();
       let why: unknown;
       try {
-        for await (const event of registry.watch({ signal, ...(service === undefined ? {} : { service }) })) {
+        const events = registry.watch({ signal, ...(service === undefined ? {} : { service }) });
+        for await (const event of iterateUntil(events, signal)) {
           this.#take(event);
           first.resolve();
         }
       } catch (error) {
-        why = error;
+        if (!signal.aborted) why = error;
       }
       if (signal.aborted || !this.#known) {
         first.reject(why);
@@ -120,22 +124,28 @@ export class RecordWatch implements AsyncDisposable {
     }
   }
 
-  #take(event: RecordEvent): void {
-    const { service: only, clock, log, registry, grace = GRACE } = this.#options;
+  #take(given: unknown): void {
+    const { service, log, registry, told } = this.#options;
+    const event = usableEvent(given, { from: registry, service, log });
     if (this.#awaySince !== undefined) {
-      log.info("registry is back", { registry: registry.name, service: only, away: Math.round(this.away) });
+      log.info("registry is back", { registry: registry.name, service, away: Math.round(this.away) });
       this.#awaySince = undefined;
     }
+    const events = event === undefined ? [] : told?.(event) ?? [event];
+    for (const each of events) this.#apply(each);
     this.#known = true;
+  }
+
+  #apply(event: RecordEvent): void {
+    const { clock, grace = GRACE } = this.#options;
     if (event.type !== "sync") {
       const { name } = event.service;
-      if (only !== undefined && name !== only) return;
       this.#say(name, applyChange(this.#view.get(name) ?? [], event));
       return;
     }
     const services = new Map<string, ServiceRecord[]>();
     for (const record of event.services) {
-      if (only !== undefined && record.name !== only || record.nodes.length === 0) continue;
+      if (record.nodes.length === 0) continue;
       const versions = services.get(record.name);
       if (versions === undefined) services.set(record.name, [record]);
       else versions.push(record);

@@ -193,10 +193,14 @@ export class ClientCall extends WheelTimer implements Invocation, ReplySink, Cal
 
   /** Time is up while something other than the answer is waited for. */
   fire(): void {
+    const unknown = this.attempt > 0 && this.node === undefined;
     this.cancel(
-      new MuonError("deadline_exceeded", `No answer within ${Math.round(this.#timeout)} ms`, {
-        id: "muon.client",
-      }),
+      new MuonError(
+        "deadline_exceeded",
+        `No answer within ${Math.round(this.#timeout)} ms` +
+          (unknown ? `: the registry has not said who serves "${this.service}"` : ""),
+        { id: "muon.client" },
+      ),
     );
   }
 
@@ -219,13 +223,19 @@ export class ClientCall extends WheelTimer implements Invocation, ReplySink, Cal
     const { options, target } = this.#plan;
     const { pick } = target;
     const tried = this.#tried;
-    const { filters, weights, explain } = options ?? NONE;
+    const { filters, weights, strategy, ejection, explain } = options ?? NONE;
     const usual = tried === undefined && filters === undefined && weights === undefined &&
-      explain === undefined;
+      strategy === undefined && ejection === undefined && explain === undefined;
     this.#at(this.#core.selector.pick(
-      usual
-        ? pick
-        : { ...pick, filters: filters ?? pick.filters, tried: tried ?? pick.tried, weights, explain },
+      usual ? pick : {
+        ...pick,
+        filters: filters ?? pick.filters,
+        tried: tried ?? pick.tried,
+        weights,
+        strategy,
+        ejection,
+        explain,
+      },
     ));
   }
 

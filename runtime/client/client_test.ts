@@ -299,6 +299,8 @@ describe("a call", () => {
     );
     assert.throws(() => bench.call({ timeout: -1 }), RangeError);
     assert.throws(() => bench.call({ retries: 0.5 }), RangeError);
+    assert.throws(() => bench.call({ strategy: {} as never }), /"strategy" must be a name or a strategy/);
+    assert.throws(() => bench.call({ ejection: { baseTime: 1 } as never }), /"ejection" must be false/);
     for (const metadata of ["a=1", 5, null, { "a b": "1" }, { a: 1 }, { a: "1\r\nb: 2" }]) {
       assert.throws(
         () => bench.call({ metadata: metadata as never }),

@@ -151,27 +151,41 @@ export function checkOptions(options: CallOptions): void {
       throw new TypeError(`Unknown call option "${key}"; there are ${[...OPTIONS].join(", ")}`);
     }
   }
-  const { timeout, retries } = options;
+  const { timeout, retries, strategy, ejection } = options;
   if (timeout !== undefined && !(typeof timeout === "number" && timeout > 0)) {
     throw new RangeError(`Call option "timeout" must be a number of ms above 0: current value is ${timeout}`);
   }
   if (retries !== undefined && !(Number.isInteger(retries) && retries >= 0)) {
     throw new RangeError(`Call option "retries" must be a whole number from 0: current value is ${retries}`);
   }
+  if (strategy !== undefined && typeof strategy !== "string" && typeof strategy?.pick !== "function") {
+    throw new TypeError(`Call option "strategy" must be a name or a strategy: current value is ${strategy}`);
+  }
+  if (ejection !== undefined && ejection !== false) {
+    throw new TypeError(
+      `Call option "ejection" must be false, when nodes are left out is an option of the mesh: current value is ${
+        JSON.stringify(ejection)
+      }`,
+    );
+  }
 }
 
-const OPTIONS: ReadonlySet<string> = new Set([
-  "timeout",
-  "signal",
-  "metadata",
-  "retries",
-  "address",
-  "filters",
-  "weights",
-  "explain",
-  "contentType",
-  "transport",
-]);
+/** Every option there is, so that the compiler misses one that is not in the list. */
+const EVERY: Readonly<Record<keyof CallOptions, true>> = {
+  timeout: true,
+  signal: true,
+  metadata: true,
+  retries: true,
+  address: true,
+  filters: true,
+  weights: true,
+  strategy: true,
+  ejection: true,
+  explain: true,
+  contentType: true,
+  transport: true,
+};
+const OPTIONS: ReadonlySet<string> = new Set(Object.keys(EVERY));
 
 /** Where an error of a call to a target happened. */
 export function whereOf(target: Target, node?: Node): Where {

@@ -5,6 +5,7 @@
  */
 
 import { MuonError } from "../errors.ts";
+import { untilAborted } from "../eventual.ts";
 import { type Logger, SILENT } from "../log.ts";
 import type { System } from "../platform.ts";
 import { RecordWatch } from "../record_watch.ts";
@@ -105,15 +106,7 @@ class Cache implements CachedRegistry {
     this.#open(doing);
     signal?.throwIfAborted();
     const begun = this.#begin();
-    if (signal === undefined) return await begun;
-    const { promise, reject } = Promise.withResolvers<never>();
-    const abort = () => reject(signal.reason);
-    signal.addEventListener("abort", abort, { once: true });
-    try {
-      await Promise.race([begun, promise]);
-    } finally {
-      signal.removeEventListener("abort", abort);
-    }
+    await untilAborted(begun, signal);
   }
 
   /** Begins the watch, unless there is one; resolves when it has said how things are. */

@@ -6,7 +6,9 @@
 
 import type { Clock, Timer } from "../clock.ts";
 import { MuonError } from "../errors.ts";
+import { untilAborted } from "../eventual.ts";
 import { type Logger, SILENT } from "../log.ts";
+import { usableRecords } from "../usable_records.ts";
 import { mergeRecords } from "../record_set.ts";
 import type { ServiceRecord } from "../record.ts";
 import { RecordHub } from "./hub.ts";
@@ -15,12 +17,14 @@ import type { Registry, RegistryEvent, WatchOptions } from "./registry.ts";
 
 /** How long changes that the backend tells of are gathered before it is read, in ms. */
 const GATHER = 25;
+/** Longest wait for a look at the backend that is under way when the registry is closed, in ms. */
+const CLOSING = 1_000;
 
 /** Where records are kept. What its methods throw, whoever asked the registry is thrown. */
 export interface PolledBackend {
   /** Name of the registry. */
   readonly name: string;
-  /** The nodes that are alive, one a record. Never called while an earlier call is under way. */
+  /** The nodes that are alive, one a record; what cannot be used of them is left out, and logged once. Never called while an earlier call is under way. */
   look(): Promise<readonly ServiceRecord[]>;
   /** Writes the record's nodes, which live for `ttl` ms from now. */
   put(record: ServiceRecord, ttl: number): Promise<void>;
@@ -68,6 +72,7 @@ class PolledRegistry implements Registry {
   readonly #poll: number;
   readonly #log: Logger;
   readonly #hub: RecordHub;
+  readonly #ending = new AbortController();
   #closed: Promise<void> | undefined;
   #looking: Promise<void> | undefined;
   #lookNext: Promise<void> | undefined;
@@ -131,26 +136,37 @@ class PolledRegistry implements Registry {
   async #close(): Promise<void> {
     this.#hub.close();
     this.#end();
-    await Promise.allSettled([this.#looking, this.#lookNext]);
+    this.#ending.abort(this.#isClosed("a question"));
+    // A backend that hangs is closed under its look, so that it can end it.
+    const late = new AbortController();
+    const timer = this.#clock.after(CLOSING, () => late.abort(), { background: false });
+    await untilAborted(Promise.allSettled([this.#looking, this.#lookNext]), late.signal).catch(() => {
+      this.#log.warn("registry is closed while it is read: no answer", {
+        registry: this.name,
+        within: `${CLOSING} ms`,
+      });
+    });
+    timer.cancel();
     await this.#backend.close?.();
   }
 
   #open(doing: string): void {
-    if (this.#closed === undefined) return;
-    throw new MuonError(
+    if (this.#closed !== undefined) throw this.#isClosed(doing);
+  }
+
+  #isClosed(doing: string): MuonError {
+    return new MuonError(
       "failed_precondition",
       `The ${this.name} registry is closed: ${doing} cannot be done`,
-      {
-        id: "muon.registry",
-      },
+      { id: "muon.registry" },
     );
   }
 
   async #read(doing: string, signal: AbortSignal | undefined): Promise<void> {
     this.#open(doing);
     signal?.throwIfAborted();
-    await this.#refresh();
-    signal?.throwIfAborted();
+    const over = this.#ending.signal;
+    await untilAborted(this.#refresh(), signal === undefined ? over : AbortSignal.any([signal, over]));
   }
 
   /** Reads the backend. A look that is under way may have passed what has changed since, so it is not enough. */
@@ -166,7 +182,8 @@ class PolledRegistry implements Registry {
 
   async #look(): Promise<void> {
     try {
-      this.#hub.replace(mergeRecords(await this.#backend.look()));
+      const records = usableRecords(await this.#backend.look(), { from: this.#backend, log: this.#log });
+      this.#hub.replace(mergeRecords(records));
       this.#awaySince = undefined;
     } catch (error) {
       // Without a watch nobody looks again, and what is said here would never change.

@@ -13,6 +13,14 @@ import { parseRecord, type ServiceRecord } from "../record.ts";
  * @param ttl For how long its nodes count as living if they are not renewed, in ms.
  * @throws {TypeError} If it has no name, no node, or a node without id or address.
  * @throws {RangeError} If the time to live is not above 0 and finite: a node that dies must vanish.
+ *
+ * @example
+ * ```ts
+ * async register(service: ServiceRecord, { ttl }: { ttl: number }) {
+ *   const record = checkRegistration(service, ttl);
+ *   for (const node of record.nodes) await this.#put({ ...record, nodes: [node] }, ttl);
+ * }
+ * ```
  */
 export function checkRegistration(service: ServiceRecord, ttl: number): ServiceRecord {
   const record = checkDeregistration(service);
@@ -33,6 +41,13 @@ export function checkRegistration(service: ServiceRecord, ttl: number): ServiceR
  * A copy of a record whose nodes are about to be taken out.
  *
  * @throws {TypeError} If it has no name, no node, or a node without id.
+ *
+ * @example
+ * ```ts
+ * async deregister(service: ServiceRecord) {
+ *   for (const { id } of checkDeregistration(service).nodes) await this.#delete(id);
+ * }
+ * ```
  */
 export function checkDeregistration(service: ServiceRecord): ServiceRecord {
   const record = parseRecord(service);

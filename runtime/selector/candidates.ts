@@ -8,14 +8,9 @@ import type { Clock } from "../clock.ts";
 import { isMisdirected, type MuonError } from "../errors.ts";
 import { compare } from "../record_set.ts";
 import type { Node, ServiceRecord } from "../record.ts";
+import type { EjectionPolicy } from "./ejection.ts";
 import type { Candidate, Filter, Outcome, PickContext } from "./selector.ts";
 
-/** Failures in a row after which a node is left out. */
-export const EJECT_AFTER = 3;
-/** For how long a node is left out the first time, in ms; each further time twice as long. */
-export const EJECT_BASE = 5_000;
-/** The longest a node is left out, in ms. */
-export const EJECT_MAX = 60_000;
 /** Time constant of a node's latency, in ms: an answer this long ago counts for 37 % of what it did. */
 export const LATENCY_WINDOW = 10_000;
 /** What an answer counts that comes within 1 ms of another. */
@@ -24,10 +19,10 @@ const AT_ONCE = 1 - Math.exp(-1 / LATENCY_WINDOW);
 /**
  * A node that may be picked, and its health.
  *
- * A node to which {@link EJECT_AFTER} calls in a row fail, because it cannot be reached, does not answer in time or turns
- * out to be another service's process, is left out. When its time is over one call goes there to see; while that is under way no other follows, and if it
- * fails, the node is left out for twice as long. Any other answer, a handler's error too, shows that the node lives.
- * Source: Envoy's {@link https://www.envoyproxy.io/docs/envoy/latest/intro/arch_overview/upstream/outlier | outlier detection}.
+ * A node to which so many calls in a row fail as {@link EjectionPolicy} says, because it cannot be reached, does not answer
+ * in time or turns out to be another service's process, is left out. When its time is over one call goes there to see;
+ * while that is under way no other follows, and if it fails, the node is left out for twice as long. Any other answer, a
+ * handler's error too, shows that the node lives.
  */
 export class NodeState implements Candidate {
   node: Node;
@@ -69,7 +64,7 @@ export class NodeState implements Candidate {
     if (this.#ejections > 0) {
       // Calls that were under way when it was ejected say nothing new.
       if (probe) this.#eject();
-    } else if (++this.#failures >= EJECT_AFTER) {
+    } else if (++this.#failures >= this.#group.ejection.consecutiveFailures) {
       this.#eject();
     }
   }
@@ -81,7 +76,8 @@ export class NodeState implements Candidate {
   }
 
   #span(): number {
-    return Math.min(EJECT_MAX, EJECT_BASE * 2 ** (this.#ejections - 1));
+    const { baseTime, maxTime } = this.#group.ejection;
+    return Math.min(maxTime, baseTime * 2 ** (this.#ejections - 1));
   }
 
   #answered(duration: number | undefined, at: number | undefined): void {
@@ -116,10 +112,13 @@ export class CandidateGroup {
   #all: readonly NodeState[] = [];
   #listings = new Map<string, Listing>();
   #ejected = false;
+  /** When one of them is left out. */
+  readonly ejection: EjectionPolicy;
   readonly #clock: Clock;
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, ejection: EjectionPolicy) {
     this.#clock = clock;
+    this.ejection = ejection;
   }
 
   /** Every node. */
@@ -170,7 +169,8 @@ export class CandidateGroup {
    * The nodes that may serve a call; empty only if the filters leave none.
    *
    * Filters are obeyed. Of what they keep, the nodes whose record lists the endpoint are preferred (where none does,
-   * a node will say so itself), of those the ones that are not ejected, and of those the ones that this call has not
+   * a node will say so itself), of those the ones that are not ejected (unless the call
+   * says that it does not matter), and of those the ones that this call has not
    * tried; a preference that leaves none is dropped.
    */
   eligible(call: PickContext, filters: readonly Filter[]): readonly NodeState[] {
@@ -185,7 +185,7 @@ export class CandidateGroup {
     } else if (listing !== undefined) {
       from = listing.nodes;
     }
-    if (this.#ejected) {
+    if (this.#ejected && call.ejection !== false) {
       const now = this.#clock.now();
       from = prefer(from, (state) => state.ejectedUntil <= now);
     }
@@ -204,7 +204,7 @@ export function leftOutBy(
   if (filter !== undefined) return filter.name;
   if (how.from.includes(state)) return "";
   if (!state.service.endpoints.some(({ name }) => name === call.endpoint)) return "endpoint";
-  return state.ejectedUntil > how.now ? "ejected" : "tried";
+  return call.ejection !== false && state.ejectedUntil > how.now ? "ejected" : "tried";
 }
 
 function prefer(from: readonly NodeState[], is: (state: NodeState) => boolean): readonly NodeState[] {

@@ -11,6 +11,7 @@ import { type Logger, SILENT } from "../log.ts";
 import type { System } from "../platform.ts";
 import type { Registry } from "../registry/registry.ts";
 import { leftOutBy, NodeState } from "./candidates.ts";
+import { ejectionOf, type EjectionPolicy } from "./ejection.ts";
 import { decided, nobodyKnown, noneFits, type RegistryState } from "./decision.ts";
 import type {
   Candidate,
@@ -28,6 +29,8 @@ import { drawByWeight } from "./weights.ts";
 
 /** For how long the names of the services that exist may be repeated in errors, in ms. */
 const NAMES_FRESH = 5_000;
+/** Longest wait for those names, in ms. */
+const NAMES_WAIT = 1_000;
 
 /** Options of {@link createSelector}. */
 export interface SelectorOptions {
@@ -41,6 +44,8 @@ export interface SelectorOptions {
   readonly filters?: readonly Filter[];
   /** Weights for every call, beside the call's own. @default {[]} */
   readonly weights?: readonly Weight[];
+  /** When a node to which calls fail is left out; `false`: never. @default {EJECTION} */
+  readonly ejection?: Partial<EjectionPolicy> | false;
   /** Time without a call after which a service is no longer watched, in ms. @default {300_000} */
   readonly idle?: number;
   /** Told when the registry goes away and comes back. @default {nobody} */
@@ -53,6 +58,7 @@ export interface SelectorOptions {
  * call of it asks the registry, so that it is seen as soon as it is there.
  *
  * @throws {TypeError} If there is no strategy of that name.
+ * @throws {RangeError} If a number of `ejection`, or `idle`, is out of range.
  *
  * @example
  * ```ts
@@ -70,6 +76,9 @@ class RegistrySelector implements Selector {
   readonly name: string;
   readonly #options: SelectorOptions;
   readonly #strategy: Strategy;
+  /** By name: those that calls asked for, and its own. */
+  readonly #strategies: Map<string, Strategy>;
+  readonly #ejection: EjectionPolicy;
   readonly #filters: readonly Filter[];
   readonly #weights: readonly Weight[];
   readonly #log: Logger;
@@ -85,6 +94,8 @@ class RegistrySelector implements Selector {
     const { strategy = "random", system } = options;
     this.#options = options;
     this.#strategy = typeof strategy === "string" ? createStrategy(strategy, system.random) : strategy;
+    this.#strategies = new Map([[this.#strategy.name, this.#strategy]]);
+    this.#ejection = ejectionOf(options.ejection);
     this.#filters = options.filters ?? [];
     this.#weights = options.weights ?? [];
     this.#log = options.log ?? SILENT;
@@ -123,18 +134,39 @@ class RegistrySelector implements Selector {
     watch.used = true;
     const from = watch.nodes.eligible(call, this.#filters);
     if (from.length === 0) throw noneFits(call, this.#filters, watch.nodes.all, this.#registryState(watch));
+    const strategy = call.strategy === undefined ? this.#strategy : this.#strategyOf(call);
     const candidate: Candidate | undefined = from.length === 1
       ? from[0]
-      : this.#strategy.pick(this.#weighed(from, call), call);
+      : strategy.pick(this.#weighed(from, call), call);
     if (!(candidate instanceof NodeState)) {
       throw new MuonError(
         "internal",
-        `Strategy "${this.#strategy.name}" gave none of the ${from.length} candidates it had`,
+        `Strategy "${strategy.name}" gave none of the ${from.length} candidates it had`,
         { id: "muon.selector", where: { service: call.service, endpoint: call.endpoint }, notRun: true },
       );
     }
-    if (call.explain !== undefined) this.#explain(call, candidate, { watch, from });
+    if (call.explain !== undefined) this.#explain(call, candidate, { watch, from, strategy });
     return new NodePick(candidate);
+  }
+
+  /** The strategy that a call asks for. One that goes by name remembers from call to call. */
+  #strategyOf({ strategy, service, endpoint }: PickContext): Strategy {
+    if (typeof strategy !== "string") return strategy!;
+    let known = this.#strategies.get(strategy);
+    if (known === undefined) {
+      try {
+        known = createStrategy(strategy, this.#options.system.random);
+      } catch (cause) {
+        throw new MuonError("invalid_argument", (cause as Error).message, {
+          id: "muon.selector",
+          where: { service, endpoint },
+          notRun: true,
+          cause,
+        });
+      }
+      this.#strategies.set(strategy, known);
+    }
+    return known;
   }
 
   #weighed(from: readonly NodeState[], call: PickContext): readonly NodeState[] {
@@ -146,13 +178,17 @@ class RegistrySelector implements Selector {
   #explain(
     call: PickContext,
     picked: Candidate,
-    { watch, from }: { readonly watch: ServiceWatch; readonly from: readonly NodeState[] },
+    { watch, from, strategy }: {
+      readonly watch: ServiceWatch;
+      readonly from: readonly NodeState[];
+      readonly strategy: Strategy;
+    },
   ): void {
     const how = { filters: this.#filters, from, now: this.#options.system.clock.now() };
     call.explain!(decided(call, picked, {
       candidates: watch.nodes.all,
       leftOut: (candidate) => leftOutBy(candidate, call, how),
-      registry: this.#registryState(watch),
+      registry: { ...this.#registryState(watch), strategy: strategy.name },
     }));
   }
 
@@ -182,7 +218,14 @@ class RegistrySelector implements Selector {
       );
     }
     const { registry, system: { clock, random } } = this.#options;
-    const watch = new ServiceWatch({ service, registry, clock, random, log: this.#log });
+    const watch = new ServiceWatch({
+      service,
+      registry,
+      ejection: this.#ejection,
+      clock,
+      random,
+      log: this.#log,
+    });
     this.#watches.set(service, watch);
     try {
       await watch.first;
@@ -207,13 +250,22 @@ class RegistrySelector implements Selector {
   async #learnNames(): Promise<void> {
     const { registry, system: { clock } } = this.#options;
     if (clock.now() - this.#namesAt < NAMES_FRESH) return;
+    const { signal } = this.#controller;
+    // Names are for errors only, and whoever is to get that error does not wait long for them.
+    const late = new AbortController();
+    const timer = clock.after(NAMES_WAIT, () => late.abort(new Error(`no answer within ${NAMES_WAIT} ms`)));
     try {
-      const services = await registry.listServices({ signal: this.#controller.signal });
-      this.#names = [...new Set(services.map(({ name }) => name))].sort();
+      const services = await untilAborted(
+        registry.listServices({ signal }),
+        AbortSignal.any([signal, late.signal]),
+      );
+      this.#names = [...new Set(services.map(({ name }) => String(name)))].sort();
       this.#namesAt = clock.now();
     } catch (error) {
       this.#names = undefined;
       this.#log.debug("services cannot be listed", { registry: registry.name, error });
+    } finally {
+      timer.cancel();
     }
   }
 

@@ -302,3 +302,38 @@ test("a weight must be a number from 0", () => {
     /Weight of zone=eu-1 must be a number from 0: current value is -1/,
   );
 });
+
+test("when a node is left out can be chosen, and that none is", async () => {
+  const after = async (ejection: SelectorOptions["ejection"], failures: number) => {
+    const { clock, registry, selector } = scripted(ejection === undefined ? {} : { ejection });
+    const ready = selector.ready("greeter");
+    registry.last.push(sync(record("1", "a")));
+    await ready;
+    const times: number[] = [];
+    for (let i = 0; i < failures; i++) {
+      const pick = selector.pick(pickContext("greeter"));
+      pick.done({ duration: 1, error: new MuonError("unavailable", "down") });
+      const { ejectedUntil } = pick.candidate;
+      if (ejectedUntil === 0) continue;
+      times.push(ejectedUntil - clock.now());
+      await clock.advance(ejectedUntil - clock.now());
+    }
+    await selector[Symbol.asyncDispose]();
+    return times;
+  };
+  assert.deepEqual(await after(undefined, 8), [5_000, 10_000, 20_000, 40_000, 60_000, 60_000]);
+  assert.deepEqual(await after({ consecutiveFailures: 1, baseTime: 100, maxTime: 150 }, 3), [100, 150, 150]);
+  assert.deepEqual(await after({ consecutiveFailures: 5 }, 5), [5_000]);
+  assert.deepEqual(await after({ baseTime: 90_000 }, 4), [90_000, 90_000]);
+  assert.deepEqual(await after(false, 1_000), []);
+  for (
+    const wrong of [{ consecutiveFailures: 0 }, { baseTime: 0 }, { baseTime: 2, maxTime: 1 }, {
+      maxTime: NaN,
+    }]
+  ) {
+    assert.throws(() => scripted({ ejection: wrong }), {
+      name: "RangeError",
+      message: /of ejection must be/,
+    });
+  }
+});

@@ -7,7 +7,7 @@
 import type { Candidate, PickContext } from "../filter.ts";
 import type { MuonError } from "../errors.ts";
 
-export type { Candidate, Decision, Filter, PickContext, Weight } from "../filter.ts";
+export type { Candidate, Decision, Filter, PickContext, Strategy, Weight } from "../filter.ts";
 
 /** How a call to a picked node ended. */
 export interface Outcome {
@@ -25,21 +25,6 @@ export interface Pick {
   readonly candidate: Candidate;
   /** To be called once, when the call is over. */
   done(outcome: Outcome): void;
-}
-
-/**
- * Chooses among candidates; never called with none.
- *
- * @example
- * ```ts
- * const first: Strategy = { name: "first", pick: (from) => from[0]! };
- * ```
- */
-export interface Strategy {
-  /** Name, as `--selector` takes it. */
-  readonly name: string;
-  /** The candidate that serves the call. */
-  pick(from: readonly Candidate[], call: PickContext): Candidate;
 }
 
 /** Picks nodes for calls, from what a registry tells it. */

@@ -11,6 +11,7 @@ import type { Random } from "../random.ts";
 import { RecordWatch } from "../record_watch.ts";
 import type { Registry } from "../registry/registry.ts";
 import { CandidateGroup } from "./candidates.ts";
+import type { EjectionPolicy } from "./ejection.ts";
 
 /** What a {@link ServiceWatch} needs. */
 export interface ServiceWatchOptions {
@@ -18,6 +19,8 @@ export interface ServiceWatchOptions {
   readonly service: string;
   /** Who tells of its nodes. */
   readonly registry: Registry;
+  /** When a node is left out. */
+  readonly ejection: EjectionPolicy;
   /** Time. */
   readonly clock: Clock;
   /** Spreads the restarts of many. */
@@ -37,7 +40,7 @@ export class ServiceWatch implements AsyncDisposable {
   readonly #watch: RecordWatch;
 
   constructor(options: ServiceWatchOptions) {
-    this.nodes = new CandidateGroup(options.clock);
+    this.nodes = new CandidateGroup(options.clock, options.ejection);
     this.#watch = new RecordWatch({ ...options, changed: (_, records) => this.nodes.set(records) });
     this.first = this.#watch.first.catch((why) => {
       throw lost(options, why);

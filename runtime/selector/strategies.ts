@@ -19,6 +19,12 @@ const STRATEGIES: Readonly<Record<string, (random: Random) => Strategy>> = {
 /** The names of the strategies that muon has. */
 export const STRATEGY_NAMES: readonly string[] = Object.keys(STRATEGIES);
 
+/** Selectors of Go Micro that are no strategies, as muon does what they do always; and what that is. */
+export const ALWAYS_DONE: Readonly<Record<string, string>> = {
+  blacklist: "muon leaves out nodes that fail always, whatever the strategy (the option ejection says when)",
+  cache: "muon keeps the nodes of the services it calls always, whatever the strategy",
+};
+
 /**
  * A new strategy of that name.
  *

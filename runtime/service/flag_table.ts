@@ -4,6 +4,7 @@
  * @module
  */
 
+import { ALWAYS_DONE } from "../selector/strategies.ts";
 import { LOG_FORMATS, LOG_LEVELS } from "../log.ts";
 import type { FlagKind } from "./flag_values.ts";
 import type { ServiceOptions } from "./options.ts";
@@ -34,6 +35,8 @@ export interface Flag {
   readonly mesh?: boolean;
   /** Go Micro has it and muon has nothing that it could set: why, for the log. */
   readonly unused?: string;
+  /** Values of Go Micro's that are taken, too, and have no effect: why, for the log. */
+  readonly unusedValues?: Readonly<Record<string, string>>;
 }
 
 const ONE_LINK = "one link carries all calls to a node at a time, so there is no pool";
@@ -66,7 +69,20 @@ export const FLAGS: Readonly<Record<string, Flag>> = {
     mesh: true,
     help: "Where it is; for file its directory",
   },
-  selector: { sets: "selector", kind: "text", names: "selector", mesh: true, help: "Strategy" },
+  selector: {
+    sets: "selector",
+    kind: "text",
+    names: "selector",
+    mesh: true,
+    help: "Strategy",
+    unusedValues: ALWAYS_DONE,
+  },
+  selector_ejection: {
+    sets: "ejection",
+    kind: "ejection",
+    mesh: true,
+    help: "When nodes that fail are left out, FAILURES[:TIME[:LONGEST]], or off; 3:5s:60s",
+  },
   selector_filter: {
     sets: "filters",
     kind: "filters",

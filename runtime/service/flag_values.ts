@@ -4,6 +4,7 @@
  * @module
  */
 
+import { ejectionOf, type EjectionPolicy } from "../selector/ejection.ts";
 import { didYouMean } from "./nearest.ts";
 import { parseFilters, parseWeights } from "./selector_flags.ts";
 
@@ -17,6 +18,7 @@ export type FlagKind =
   | "pairs"
   | "filters"
   | "weights"
+  | "ejection"
   | readonly string[];
 
 /** Whether a flag may be given more than once, and a variable has several values with commas between them. */
@@ -64,6 +66,8 @@ export function parseValue(kind: FlagKind, values: readonly string[], from: stri
       return parseFilters(values, from);
     case "weights":
       return parseWeights(values, from);
+    case "ejection":
+      return ejection(value, from);
     default:
       if (!kind.includes(value)) {
         throw new TypeError(
@@ -91,6 +95,26 @@ function duration(value: string, from: string): number {
   }
   if (ms > MAX_DURATION) throw wrong(from, "a duration of at most 596h", value);
   return ms;
+}
+
+/** `off`, or `5:10s:2m`: failures in a row, the first time, the longest. */
+function ejection(value: string, from: string): Partial<EjectionPolicy> | false {
+  if (value === "off" || value === "false") return false;
+  const [failures = "", base, max, ...more] = value.split(":");
+  if (!/^\d{1,9}$/.test(failures) || more.length > 0) {
+    throw wrong(from, "off, or FAILURES[:TIME[:LONGEST]] as 3:5s:60s", value);
+  }
+  const policy = {
+    consecutiveFailures: Number(failures),
+    ...(base === undefined ? {} : { baseTime: duration(base, from) }),
+    ...(max === undefined ? {} : { maxTime: duration(max, from) }),
+  };
+  try {
+    ejectionOf(policy);
+  } catch (cause) {
+    throw new TypeError(`${from}: ${(cause as Error).message}`, { cause });
+  }
+  return policy;
 }
 
 function pairs(values: readonly string[], from: string): Record<string, string> {

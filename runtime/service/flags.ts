@@ -72,7 +72,11 @@ export async function readSettings(platform: Platform, options: ReadOptions): Pr
     const given = line.given.get(name) ?? fromEnvironment(platform, name) ?? file?.get(name);
     if (given === undefined) continue;
     const value = parseValue(flag.kind, given.values, given.from);
+    const always = Object.hasOwn(flag.unusedValues ?? {}, given.values[0]!)
+      ? flag.unusedValues![given.values[0]!]
+      : undefined;
     if (flag.unused !== undefined) notes.push(`${given.from} has no effect: ${flag.unused}`);
+    else if (always !== undefined) notes.push(`${given.from} ${value} has no effect: ${always}`);
     else {
       found[flag.sets] = value;
       origins[flag.sets] = given.from;

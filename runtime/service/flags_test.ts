@@ -48,6 +48,11 @@ const OPTIONS: Readonly<Record<string, readonly [text: string, option: string, v
   registry: ["memory", "registry", "memory"],
   registry_address: ["/tmp/x", "registryAddress", "/tmp/x"],
   selector: ["leastconn", "selector", "leastconn"],
+  selector_ejection: ["5:10s:2m", "ejection", {
+    consecutiveFailures: 5,
+    baseTime: 10_000,
+    maxTime: 120_000,
+  }],
   broker: ["memory", "broker", "memory"],
   broker_address: ["h:1", "brokerAddress", "h:1"],
   transport: ["memory", "transport", "memory"],
@@ -170,6 +175,30 @@ describe("each flag", () => {
       read({ args: ["--config_file=/etc/x.json"], content: { "x.json": '{ "selector_weight": [9] }' } }),
       /"selector_weight" in \/etc\/x\.json must be a string or an array of strings: current value is \[9\]/,
     );
+  });
+
+  test("of a selector that does what muon does always is taken, and said to have no effect", async () => {
+    const settings = await read({ args: ["--selector=blacklist"], env: { MICRO_SELECTOR: "cache" } });
+    assert.equal(settings.options.selector, undefined);
+    assert.match(
+      settings.notes.join(),
+      /^--selector blacklist has no effect: muon leaves out nodes that fail always/,
+    );
+    assert.equal(withSettings({ selector: "leastconn" }, settings).selector, "leastconn");
+    const { notes } = await read({ env: { MICRO_SELECTOR: "cache" } });
+    assert.match(notes.join(), /^MICRO_SELECTOR cache has no effect: muon keeps the nodes/);
+  });
+
+  test("that says when nodes are left out", async () => {
+    assert.equal((await line("--selector_ejection", "off")).options.ejection, false);
+    assert.deepEqual((await line("--selector_ejection=7")).options.ejection, { consecutiveFailures: 7 });
+    await refused(["--selector_ejection", "x"], /--selector_ejection must be off, or FAILURES\[:TIME/);
+    await refused(["--selector_ejection", "1:2:3:4"], /must be off, or FAILURES/);
+    await refused(
+      ["--selector_ejection", "0"],
+      /--selector_ejection: consecutiveFailures of ejection must be/,
+    );
+    await refused(["--selector_ejection", "3:5s:1s"], /maxTime finite and no less/);
   });
 
   test("that has no meaning here is taken, and said to have no effect", async () => {

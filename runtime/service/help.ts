@@ -56,6 +56,7 @@ function placeholder(kind: FlagKind | "string"): string {
     pairs: "K=V",
     filters: "FILTER",
     weights: "WEIGHT",
+    ejection: "WHEN",
   };
   return kind === "boolean" ? "" : names[kind as keyof typeof names];
 }

@@ -12,6 +12,7 @@ import type { LogFormat, Logger, LogLevel } from "../log.ts";
 import type { System } from "../platform.ts";
 import type { CallPolicy, Limits, PolicyProvider } from "../policy.ts";
 import type { Registry } from "../registry/registry.ts";
+import type { EjectionPolicy } from "../selector/ejection.ts";
 import type { Strategy } from "../selector/selector.ts";
 import type { Transport } from "../transport/transport.ts";
 import type { ActionContext, OwnFlags, OwnFlagValues } from "./own_flags.ts";
@@ -56,6 +57,8 @@ export interface MeshOptions {
   readonly filters?: readonly Filter[];
   /** How much of the calls nodes get, at every call. @default {[]} */
   readonly weights?: readonly Weight[];
+  /** When a node to which calls fail is left out for a while; `false`: never. @default {EJECTION} */
+  readonly ejection?: Partial<EjectionPolicy> | false;
   /** Timeouts and retries. @default {CALL_POLICY} */
   readonly policy?: Partial<CallPolicy> | PolicyProvider;
   /** What is taken in. @default {LIMITS} */

@@ -13,6 +13,7 @@ import type { ServiceRecord } from "../../runtime/record.ts";
 import type { Registry } from "../../runtime/registry/registry.ts";
 import type {
   Candidate,
+  Decision,
   Filter,
   Outcome,
   PickContext,
@@ -235,6 +236,45 @@ export function testSelector({ name, create }: SelectorSuite): void {
       picks[2]!.done({ duration: 0, error: new MuonError("unavailable", "gone") });
       assert.equal(candidate!.inflight, 0);
     });
+
+    run(
+      "a call may bring a strategy, by name or its own, and that one is told as the one that picked",
+      async (mesh) => {
+        const { registry, selector } = mesh;
+        for (const id of ["a", "b", "c"]) await registry.register(record("1", id), { ttl: MINUTE });
+        await selector.ready("greeter");
+        const last: Strategy = { name: "last", pick: (from) => from[from.length - 1]! };
+        let strategy: string | undefined;
+        const explain = (decision: Decision) => strategy = decision.strategy;
+        for (let i = 0; i < 10; i++) assert.equal(use(selector, { strategy: last, explain }), "c");
+        assert.equal(strategy, "last");
+        const turns = Array.from({ length: 6 }, () => use(selector, { strategy: "roundrobin", explain }));
+        assert.equal(new Set(turns.slice(0, 3)).size, 3);
+        assert.deepEqual(turns.slice(3), turns.slice(0, 3), "it remembers whose turn it is");
+        assert.equal(strategy, "roundrobin");
+        const error = refused(() => selector.pick(pickContext("greeter", { strategy: "best" })));
+        assert.equal(error.status, "invalid_argument");
+        assert.match(error.detail, /one of random, roundrobin, leastconn: current value is "best"/);
+      },
+    );
+
+    run(
+      "a call may pass over that a node is left out, and shows it if that is back",
+      async ({ registry, selector }) => {
+        for (const id of ["bad", "good"]) await registry.register(record("1", id), { ttl: 100 * MINUTE });
+        await selector.ready("greeter");
+        await fail(selector, "bad", 3);
+        for (let i = 0; i < 50; i++) assert.equal(use(selector), "good");
+        const [bad] = selector.candidates("greeter");
+        const seen = new Set(Array.from({ length: 50 }, () => use(selector, { ejection: false })));
+        assert.equal(seen.size, 2);
+        assert.ok(bad!.ejectedUntil > 0);
+        for (let i = 0; i < 50; i++) {
+          selector.pick(pickContext("greeter", { ejection: false })).done({ duration: 1 });
+        }
+        assert.equal(bad!.ejectedUntil, 0);
+      },
+    );
 
     run("a node that fails is left out, asked once when its time is over, and comes back", async (mesh) => {
       const { clock, registry, selector } = mesh;

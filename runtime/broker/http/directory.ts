@@ -9,8 +9,9 @@ import { MuonError } from "../../errors.ts";
 import type { Logger } from "../../log.ts";
 import type { System } from "../../platform.ts";
 import type { ServiceRecord } from "../../record.ts";
-import { type RecordEvent, RecordWatch } from "../../record_watch.ts";
-import type { Registry, RegistryEvent } from "../../registry/registry.ts";
+import { RecordWatch } from "../../record_watch.ts";
+import type { Registry } from "../../registry/registry.ts";
+import type { RecordEvent } from "../../usable_records.ts";
 import { BROKER_SERVICE, type Inlet, inletOf, LEASE } from "./wire.ts";
 
 /** Longest wait before a registry that has never answered is asked again, in ms; the shortest is half of it. */
@@ -59,8 +60,9 @@ export class Directory implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#abort.abort();
-    await this.#watching;
+    // First: it may be waited for.
     await this.#watch?.[Symbol.asyncDispose]();
+    await this.#watching;
   }
 
   #at(topic: string): readonly Inlet[] {
@@ -100,14 +102,10 @@ export class Directory implements AsyncDisposable {
     const { registry, system: { clock, random }, log } = this.#options;
     const { signal } = this.#abort;
     while (!signal.aborted) {
-      const watch = new RecordWatch({
-        registry: {
-          name: registry.name,
-          get away() {
-            return registry.away ?? 0;
-          },
-          watch: (how) => this.#oneByOne(registry.watch({ ...how, service: BROKER_SERVICE })),
-        },
+      const watch = this.#watch = new RecordWatch({
+        registry,
+        service: BROKER_SERVICE,
+        told: (event) => this.#oneByOne(event),
         grace: LEASE,
         changed: (id, records) => this.#changed(id, records),
         clock,
@@ -116,7 +114,6 @@ export class Directory implements AsyncDisposable {
       });
       try {
         await watch.first;
-        this.#watch = watch;
         this.#ready = true;
         this.#first.resolve();
         return;
@@ -134,19 +131,13 @@ export class Directory implements AsyncDisposable {
    * Tells of each subscription as if it were a service of its own. All are registered under one name, and what is
    * missing of a service that is there counts as gone: the first to renew at an empty registry would end all others.
    */
-  async *#oneByOne(events: AsyncIterable<RegistryEvent>): AsyncIterable<RecordEvent> {
-    for await (const event of events) {
-      if (event.type === "sync") {
-        const services = event.services.filter(({ name }) => name === BROKER_SERVICE).flatMap(apart);
-        yield { type: "sync", services };
-        continue;
-      }
-      const { type, service } = event;
-      if (service.name !== BROKER_SERVICE) continue;
-      const ids = type === "delete" && service.nodes.length === 0 ? [...this.#known.keys()] : undefined;
-      const parts = ids?.map((id) => ({ ...service, name: id })) ?? apart(service);
-      for (const part of parts) yield { type, service: part };
-    }
+  #oneByOne(event: RecordEvent): RecordEvent[] {
+    if (event.type === "sync") return [{ type: "sync", services: event.services.flatMap(apart) }];
+    const { type, service } = event;
+    const parts = type === "delete" && service.nodes.length === 0
+      ? [...this.#known.keys()].map((id) => ({ ...service, name: id }))
+      : apart(service);
+    return parts.map((part) => ({ type, service: part }));
   }
 
   #changed(id: string, records: readonly ServiceRecord[]): void {

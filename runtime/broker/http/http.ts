@@ -243,7 +243,7 @@ class Http implements HttpBroker {
       drain: async (signal) => {
         this.#inlets.delete(inlet.id);
         // Whoever has not heard yet may deliver until it is deregistered, if the registry does that in time.
-        await Promise.race([lease.release(), aborted(signal)]);
+        await lease.release(signal);
         await inbox.drain(signal);
         leave();
       },
@@ -401,12 +401,4 @@ function groupsOf(inlets: readonly Inlet[]): Group[] {
     else group.push(inlet);
   }
   return [...groups.values()];
-}
-
-/** Resolves when a signal is aborted; never without one. */
-function aborted(signal: AbortSignal | undefined): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal?.aborted) resolve();
-    else signal?.addEventListener("abort", () => resolve(), { once: true });
-  });
 }
