@@ -32,6 +32,7 @@ import type { Strategy } from "./runtime/selector/selector.ts";
 import type { Advertised, Assembler, Components } from "./runtime/service/components.ts";
 import { didYouMean } from "./runtime/service/nearest.ts";
 import type { MeshOptions } from "./runtime/service/options.ts";
+import { Origins } from "./runtime/service/origins.ts";
 import { createHttpTransport } from "./runtime/transport/http/http.ts";
 import { createMemoryTransport, MemoryNetwork } from "./runtime/transport/memory/memory.ts";
 import { createMucpTransport } from "./runtime/transport/mucp/mucp.ts";
@@ -100,6 +101,7 @@ interface Making {
   readonly advertised: Advertised;
   readonly log: Logger;
   readonly limits: Limits;
+  readonly origins: Origins;
 }
 
 interface MadeBroker {
@@ -121,13 +123,12 @@ const REGISTRIES: Readonly<Record<string, (making: Making) => Registry>> = {
       kv: openKv,
       ...(options.registryAddress === undefined ? {} : { address: options.registryAddress }),
     }),
-  mdns: ({ system, options, log }) => {
+  mdns: ({ system, options, log, origins }) => {
     if (options.registryAddress !== undefined) {
-      throw new TypeError(
-        `The registry "mdns" has no address, it asks all on the link: current value of --registry_address ` +
-          `(MICRO_REGISTRY_ADDRESS, the option registryAddress) is ${
-            JSON.stringify(options.registryAddress)
-          }`,
+      throw origins.wrong(
+        ["registryAddress"],
+        `The registry "mdns" has no address, it asks all on the link: current value of ` +
+          `${origins.nameOf("registryAddress")} is ${JSON.stringify(options.registryAddress)}`,
       );
     }
     return createMdnsRegistry({ system, log });
@@ -173,15 +174,15 @@ const STRATEGIES: Readonly<Record<string, (making: Making) => Strategy>> = {
 
 function assemble(
   options: MeshOptions,
-  context: { readonly system: System; readonly advertised: Advertised },
+  context: { readonly system: System; readonly advertised: Advertised; readonly origins?: Origins },
 ): Components {
-  const { system } = context;
+  const { system, origins = new Origins() } = context;
   const log = options.log ??
     machineLogger(system, { level: options.logLevel, format: options.logFormat });
   const limits = { ...LIMITS, ...options.limits };
-  const making: Making = { ...context, options, log, limits };
-  refuseAddress("broker", options.broker ?? "http", options.brokerAddress);
-  refuseAddress("transport", options.transport ?? "ws", options.transportAddress);
+  const making: Making = { ...context, options, log, limits, origins };
+  refuseAddress("broker", options.broker ?? "http", making);
+  refuseAddress("transport", options.transport ?? "ws", making);
   const owned: AsyncDisposable[] = [];
 
   const registry = choose("registry", options.registry ?? "file", REGISTRIES, making);
@@ -230,13 +231,17 @@ function assemble(
 function refuseAddress(
   what: "broker" | "transport",
   choice: string | { readonly name: string },
-  address: string | undefined,
+  { options, origins }: Making,
 ): void {
+  const setting = `${what}Address` as const;
+  const address = options[setting];
   if (address === undefined) return;
   const name = typeof choice === "string" ? choice : choice.name;
-  throw new TypeError(
-    `The ${what} "${name}" has no address to be set: current value of --${what}_address ` +
-      `(MICRO_${what.toUpperCase()}_ADDRESS, the option ${what}Address) is ${JSON.stringify(address)}`,
+  throw origins.wrong(
+    [setting],
+    `The ${what} "${name}" has no address to be set: current value of ${origins.nameOf(setting)} is ${
+      JSON.stringify(address)
+    }`,
   );
 }
 

@@ -6,7 +6,7 @@
 
 import { textOf } from "./errors.ts";
 import { isoTime } from "./iso_time.ts";
-import type { System } from "./platform.ts";
+import type { Platform, System } from "./platform.ts";
 
 /** How much a line matters. */
 export type LogLevel = "debug" | "info" | "warn" | "error";
@@ -113,6 +113,17 @@ export function jsonLogger(write: (line: string) => void, options: LoggerOptions
 }
 
 /**
+ * How lines are written on a machine's stderr: as was asked for, else in people's form on a terminal and as JSON
+ * elsewhere. All that muon writes there goes by it.
+ *
+ * @param platform Whose stderr.
+ * @param asked What was asked for.
+ */
+export function formatFor(platform: Pick<Platform, "isTerminal">, asked?: LogFormat): LogFormat {
+  return asked ?? (platform.isTerminal ? "text" : "json");
+}
+
+/**
  * The logger of a machine: on stderr, with the time, in people's form if that is a terminal, else as JSON.
  *
  * @param system Whose stderr and whose time.
@@ -127,7 +138,7 @@ export function machineLogger(
   { clock, platform }: Pick<System, "clock" | "platform">,
   options: { readonly level?: LogLevel | undefined; readonly format?: LogFormat | undefined } = {},
 ): Logger {
-  const format = options.format ?? (platform.isTerminal ? "text" : "json");
+  const format = formatFor(platform, options.format);
   const write = (line: string) => platform.writeError(line);
   const all = { level: options.level, now: () => clock.wall() };
   return format === "json" ? jsonLogger(write, all) : lineLogger(write, all);

@@ -4,6 +4,8 @@
  * @module
  */
 
+import { StartError } from "../../runtime/start_error.ts";
+
 /**
  * `host:port`, an IPv6 address in brackets.
  *
@@ -27,7 +29,7 @@ const NOT_HERE = new Set(["EADDRNOTAVAIL", "AddrNotAvailable", "ENOTFOUND", "EAI
  * @param address The address, `host:port`.
  * @param cause What the runtime threw.
  */
-export function listenError(address: string, cause: unknown): Error {
+export function listenError(address: string, cause: unknown): StartError {
   const { code, name, message } = cause as { code?: string; name?: string; message?: string };
   const known = (names: ReadonlySet<string>) => names.has(code ?? "") || names.has(name ?? "");
   const port = address.slice(address.lastIndexOf(":") + 1);
@@ -45,5 +47,5 @@ export function listenError(address: string, cause: unknown): Error {
     why =
       "this machine has no such address; see those it has with `ip addr`, and choose one with --server_address";
   }
-  return new Error(`Cannot listen on ${address}: ${why}`, { cause });
+  return new StartError(`Cannot listen on ${address}: ${why}`, { cause });
 }

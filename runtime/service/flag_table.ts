@@ -41,15 +41,15 @@ const ONE_SERVER = "what a node speaks is chosen by --transport";
 
 /** The flags of muon's core, by name. Names and variables are Go Micro's where it has them. */
 export const FLAGS: Readonly<Record<string, Flag>> = {
-  server_name: { sets: "name", kind: "text", help: "Name of the service" },
+  server_name: { sets: "name", kind: "name", help: "Name of the service" },
   server_version: { sets: "version", kind: "text", help: "Version of what has none of its own" },
   server_id: { sets: "id", kind: "text", help: "Id of this process; made up if not given" },
-  server_address: { sets: "address", kind: "text", help: "host:port to listen on; 127.0.0.1:0" },
-  server_advertise: { sets: "advertise", kind: "text", help: "host:port to put in the record instead" },
+  server_address: { sets: "address", kind: "address", help: "host:port to listen on; 127.0.0.1:0" },
+  server_advertise: { sets: "advertise", kind: "place", help: "host:port to put in the record instead" },
   server_metadata: { sets: "metadata", kind: "pairs", help: "key=value for the record; may be given again" },
   max_concurrent_calls: {
     sets: "maxConcurrentCalls",
-    kind: "count",
+    kind: "positive",
     help: "Calls at a time, more are refused; no limit",
   },
   register_ttl: {

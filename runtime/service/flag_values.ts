@@ -1,18 +1,27 @@
 /**
- * What stands behind a flag: text, yes or no, a number, a duration, pairs, one of some words.
+ * What stands behind a flag: text, a service's name, an address to listen on, a place to be reached at, yes or no, a
+ * number, a count (one that is positive), a duration, pairs, one of some words.
  *
  * @module
  */
 
+import { checkServiceName } from "../definition.ts";
+import { isHostPort } from "../host_port.ts";
+import { parseAddress } from "./address.ts";
 import { didYouMean } from "./nearest.ts";
+import { UsageError } from "./origins.ts";
 import { parseFilters, parseWeights } from "./selector_flags.ts";
 
 /** What a flag's value must be. */
 export type FlagKind =
   | "text"
+  | "name"
+  | "address"
+  | "place"
   | "boolean"
   | "number"
   | "count"
+  | "positive"
   | "duration"
   | "pairs"
   | "filters"
@@ -33,7 +42,7 @@ export const MAX_DURATION: number = 2 ** 31 - 1;
  * @param kind What it must be.
  * @param values What was written: one text; for what {@link isList} one or more.
  * @param from Flag, variable or file it comes from, for the error.
- * @throws {TypeError} That names where it comes from, what it must be and the current value.
+ * @throws {UsageError} That names where it comes from, what it must be and the current value.
  *
  * @example
  * ```ts
@@ -44,6 +53,15 @@ export function parseValue(kind: FlagKind, values: readonly string[], from: stri
   const [value = ""] = values;
   switch (kind) {
     case "text":
+      return value;
+    case "name":
+      return checked(() => checkServiceName(value), { value, from });
+    case "address":
+      return checked(() => void parseAddress(value, from), { value, from });
+    case "place":
+      if (!isHostPort(value) || !portOf(value)) {
+        throw wrong(from, "host:port, as 10.0.0.1:8080 or [fd00::1]:8080", value);
+      }
       return value;
     case "boolean":
       if (value === "true" || value === "1") return true;
@@ -56,6 +74,9 @@ export function parseValue(kind: FlagKind, values: readonly string[], from: stri
     case "count":
       if (!/^\d{1,9}$/.test(value)) throw wrong(from, "a whole number from 0", value);
       return Number(value);
+    case "positive":
+      if (!/^\d{1,9}$/.test(value) || Number(value) === 0) throw wrong(from, "a whole number from 1", value);
+      return Number(value);
     case "duration":
       return duration(value, from);
     case "pairs":
@@ -66,7 +87,7 @@ export function parseValue(kind: FlagKind, values: readonly string[], from: stri
       return parseWeights(values, from);
     default:
       if (!kind.includes(value)) {
-        throw new TypeError(
+        throw new UsageError(
           `${from} must be one of ${kind.join(", ")}: current value is ${JSON.stringify(value)}${
             didYouMean(value, kind)
           }`,
@@ -103,6 +124,25 @@ function pairs(values: readonly string[], from: string): Record<string, string> 
   return Object.fromEntries(map);
 }
 
-function wrong(from: string, what: string, value: string): TypeError {
-  return new TypeError(`${from} must be ${what}: current value is ${JSON.stringify(value)}`);
+/** The value, if a check that throws TypeErrors has nothing against it. */
+function checked(
+  check: () => void,
+  { value, from }: { readonly value: string; readonly from: string },
+): string {
+  try {
+    check();
+    return value;
+  } catch (error) {
+    const { message } = error as Error;
+    throw new UsageError(message.startsWith(from) ? message : `${from}: ${message}`);
+  }
+}
+
+function portOf(place: string): number | undefined {
+  const port = Number(place.slice(place.lastIndexOf(":") + 1));
+  return port >= 1 && port <= 65_535 ? port : undefined;
+}
+
+function wrong(from: string, what: string, value: string): UsageError {
+  return new UsageError(`${from} must be ${what}: current value is ${JSON.stringify(value)}`);
 }

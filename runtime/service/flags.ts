@@ -7,12 +7,15 @@
  */
 
 import { text } from "../bytes.ts";
-import type { FlagSpec, Platform } from "../platform.ts";
+import type { FlagSpec, ParsedArgs, Platform } from "../platform.ts";
 import { type CallPolicy, fixedPolicy, type PolicyProvider } from "../policy.ts";
-import { type Extra, type Flag, FLAGS } from "./flag_table.ts";
+import { StartError } from "../start_error.ts";
+import type { ImplementationNames } from "./components.ts";
+import { type Flag, FLAGS } from "./flag_table.ts";
 import { type FlagKind, isList, parseValue } from "./flag_values.ts";
 import { didYouMean } from "./nearest.ts";
 import type { MeshTls, ServiceOptions, ServiceTls } from "./options.ts";
+import { Origins, type Setting, UsageError } from "./origins.ts";
 import type { OwnFlag, OwnFlags, OwnFlagValues } from "./own_flags.ts";
 
 /** How {@link readSettings} reads. */
@@ -23,6 +26,8 @@ export interface ReadOptions {
   readonly scope: "mesh" | "service";
   /** Flags of the user's own. @default {{}} */
   readonly own?: OwnFlags;
+  /** What may be chosen by name. @default {names are not looked at} */
+  readonly names?: ImplementationNames;
   /** Whether words that are no flags are taken. @default {false: such a word is an error} */
   readonly words?: boolean;
 }
@@ -31,6 +36,8 @@ export interface ReadOptions {
 export interface Settings {
   /** Options they set; they beat those of code. */
   readonly options: ServiceOptions;
+  /** Which of them said what, for errors that are found later. */
+  readonly origins: Origins;
   /** What they say of every call. */
   readonly policy: Partial<Pick<CallPolicy, "timeout" | "retries">>;
   /** Keys and certificates, read; `enabled` is `--enable_tls`. */
@@ -55,7 +62,9 @@ interface Given {
  * Reads file, environment and, where asked, the command line.
  *
  * @param platform Has them.
- * @throws {TypeError} That names the flag, variable or file and what it must be; an unknown flag is one, too.
+ * @throws {UsageError} That names the flag, variable or file and what it must be; an unknown flag is one, too.
+ * @throws {StartError} If a file that they name cannot be read.
+ * @throws {TypeError} If the user's own flags make no sense.
  */
 export async function readSettings(platform: Platform, options: ReadOptions): Promise<Settings> {
   const own = options.own ?? {};
@@ -64,25 +73,27 @@ export async function readSettings(platform: Platform, options: ReadOptions): Pr
   const config = line.given.get("config_file") ?? fromEnvironment(platform, "config_file");
   const file = config === undefined ? undefined : await readConfig(config, platform);
 
-  const found: Partial<Record<keyof ServiceOptions | Extra, unknown>> = {};
-  const origins: Partial<Record<keyof ServiceOptions | Extra, string>> = {};
+  const found: Partial<Record<Setting, unknown>> = {};
+  const from = new Map<Setting, string>();
   const notes: string[] = [];
   for (const [name, flag] of Object.entries(FLAGS)) {
     if (options.scope === "mesh" && !flag.mesh) continue;
     const given = line.given.get(name) ?? fromEnvironment(platform, name) ?? file?.get(name);
     if (given === undefined) continue;
-    const value = parseValue(flag.kind, given.values, given.from);
+    const choices = flag.names === undefined ? undefined : options.names?.[flag.names];
+    const value = parseValue(choices ?? flag.kind, given.values, given.from);
     if (flag.unused !== undefined) notes.push(`${given.from} has no effect: ${flag.unused}`);
     else {
       found[flag.sets] = value;
-      origins[flag.sets] = given.from;
+      from.set(flag.sets, given.from);
     }
   }
+  const origins = new Origins(from);
   const { tlsEnabled, tlsCertFile, tlsKeyFile, tlsCaFile, tlsClientCaFile, ...rest } = found;
   const { timeout, retries, configFile: _, unused: __, ...plain } = rest;
-  if (timeout === 0) throw new TypeError(`${origins.timeout} must be more than 0`);
-  const pem = (path: unknown, flag: keyof typeof origins) =>
-    path === undefined ? undefined : readPem(String(path), { platform, from: origins[flag]! });
+  if (timeout === 0) throw new UsageError(`${origins.nameOf("timeout")} must be more than 0`);
+  const pem = (path: unknown, setting: Setting) =>
+    path === undefined ? undefined : readPem(String(path), { platform, from: origins.nameOf(setting) });
   const [cert, key, ca, clientCa] = await Promise.all([
     pem(tlsCertFile, "tlsCertFile"),
     pem(tlsKeyFile, "tlsKeyFile"),
@@ -91,6 +102,7 @@ export async function readSettings(platform: Platform, options: ReadOptions): Pr
   ]);
   return {
     options: plain as ServiceOptions,
+    origins,
     policy: defined({ timeout, retries }),
     tls: defined({ cert, key, ca, clientCa, enabled: tlsEnabled }),
     own: ownValues(own, { platform, line }),
@@ -151,26 +163,23 @@ function given(flag: Flag, value: string, from: string): Given {
 async function readConfig(config: Given, platform: Platform): Promise<Map<string, Given>> {
   const path = config.values[0]!;
   const what = `the file ${path} (${config.from})`;
-  const bytes = await platform.files?.read(path).catch((cause: Error) => {
-    throw new TypeError(`Cannot read ${what}: ${cause.message}`, { cause });
-  });
-  if (bytes === undefined) throw new TypeError(`Cannot read ${what}: there is none`);
+  const bytes = await readFile(path, { platform, what });
   let content: unknown;
   try {
     content = JSON.parse(text(bytes));
   } catch (cause) {
-    throw new TypeError(`Cannot read ${what}: it is not JSON: ${(cause as Error).message}`, { cause });
+    throw new UsageError(`Cannot read ${what}: it is not JSON: ${(cause as Error).message}`, { cause });
   }
   if (typeof content !== "object" || content === null || Array.isArray(content)) {
-    throw new TypeError(`Cannot read ${what}: it must be an object of flags, as { "registry": "memory" }`);
+    throw new UsageError(`Cannot read ${what}: it must be an object of flags, as { "registry": "memory" }`);
   }
   const found = new Map<string, Given>();
   for (const [key, value] of Object.entries(content)) {
     const name = key.replaceAll("-", "_");
     const from = `"${key}" in ${path}`;
     const flag = Object.hasOwn(FLAGS, name) ? FLAGS[name] : undefined;
-    if (flag === undefined) throw new TypeError(unknown(from, name, Object.keys(FLAGS)));
-    if (found.has(name)) throw new TypeError(`${from} is there twice`);
+    if (flag === undefined) throw new UsageError(unknown(from, name, Object.keys(FLAGS)));
+    if (found.has(name)) throw new UsageError(`${from} is there twice`);
     found.set(name, { values: configValues(flag, value, from), from });
   }
   return found;
@@ -190,7 +199,7 @@ function configValues(flag: Flag, value: unknown, from: string): readonly string
     : several
     ? "a string or an array of strings"
     : "a string, a number, true or false";
-  throw new TypeError(`${from} must be ${wanted}: current value is ${JSON.stringify(value)}`);
+  throw new UsageError(`${from} must be ${wanted}: current value is ${JSON.stringify(value)}`);
 }
 
 interface Line {
@@ -222,15 +231,20 @@ function parseLine(platform: Platform, options: ReadOptions, own: OwnFlags): Lin
     if (name === "help" && equals < 0) return "--help";
     const kind = kinds.get(name);
     if (!word.startsWith("--") || kind === undefined) {
-      throw new TypeError(unknown(`flag ${written}`, `--${name}`, ["help", ...kinds.keys()].map(dashed)));
+      throw new UsageError(unknown(`flag ${written}`, `--${name}`, ["help", ...kinds.keys()].map(dashed)));
     }
     if (equals >= 0) return `--${name}${word.slice(equals)}`;
     return kind === "boolean" ? `--${name}=true` : `--${name}`;
   });
 
-  const parsed = platform.parseArgs([...normal, ...behind], specs);
+  let parsed: ParsedArgs;
+  try {
+    parsed = platform.parseArgs([...normal, ...behind], specs);
+  } catch (cause) {
+    throw new UsageError((cause as Error).message, { cause });
+  }
   if (parsed.positionals.length > 0 && options.words !== true) {
-    throw new TypeError(
+    throw new UsageError(
       `Unexpected ${
         JSON.stringify(parsed.positionals[0])
       } on the command line: only flags are known; see --help`,
@@ -242,7 +256,7 @@ function parseLine(platform: Platform, options: ReadOptions, own: OwnFlags): Lin
     if (values === undefined) continue;
     if (values.length > 1 && !isList(kind)) {
       const said = values.map((value) => JSON.stringify(value)).join(", then ");
-      throw new TypeError(`--${name} is given ${values.length} times: ${said}`);
+      throw new UsageError(`--${name} is given ${values.length} times: ${said}`);
     }
     found.set(name, { values, from: `--${name}` });
   }
@@ -302,15 +316,22 @@ async function readPem(
   path: string,
   { platform, from }: { readonly platform: Platform; readonly from: string },
 ): Promise<string> {
-  const bytes = await platform.files?.read(path).catch((cause: Error) => {
-    throw new TypeError(`Cannot read the file ${path} (${from}): ${cause.message}`, { cause });
-  });
-  if (bytes === undefined) throw new TypeError(`Cannot read the file ${path} (${from}): there is none`);
-  const pem = text(bytes);
+  const pem = text(await readFile(path, { platform, what: `the file ${path} (${from})` }));
   if (!pem.includes("-----BEGIN ")) {
-    throw new TypeError(`The file ${path} (${from}) is not PEM: it has no line -----BEGIN …-----`);
+    throw new StartError(`The file ${path} (${from}) is not PEM: it has no line -----BEGIN …-----`);
   }
   return pem;
+}
+
+async function readFile(
+  path: string,
+  { platform, what }: { readonly platform: Platform; readonly what: string },
+): Promise<Uint8Array> {
+  const bytes = await platform.files?.read(path).catch((cause: Error) => {
+    throw new StartError(`Cannot read ${what}: ${cause.message}`, { cause });
+  });
+  if (bytes === undefined) throw new StartError(`Cannot read ${what}: there is none`);
+  return bytes;
 }
 
 /** The entries that have a value. */
