@@ -1,12 +1,13 @@
 /** How a real process of this runtime ends when it cannot start, and what it says then. */
 import assert from "node:assert/strict";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { currentRuntime } from "../tools/runtimes.ts";
+import { CLIENT_KEY, SERVER_CERT, SERVER_KEY } from "./fixtures/tls.ts";
 import { spawnOn } from "./processes.ts";
 
 let directory: string;
@@ -50,4 +51,27 @@ test("an address in use, and a file that is missing, end it with 1 and one line"
   const gone = await ended("--tls_cert_file=/gone.pem", "--tls_key_file=/gone.pem");
   assert.equal(gone.code, 1);
   assert.match(gone.message, /^Cannot read the file \/gone\.pem \(--tls_cert_file\): there is none$/);
+});
+
+test("so do a key that is another certificate's, and an authority that is none", async () => {
+  const file = async (name: string, content: string) => {
+    const path = join(directory, name);
+    await writeFile(path, content);
+    return path;
+  };
+  const cert = `--tls_cert_file=${await file("cert.pem", SERVER_CERT)}`;
+  const other = await ended(cert, `--tls_key_file=${await file("other.pem", CLIENT_KEY)}`);
+  assert.equal(other.code, 1);
+  assert.match(
+    other.message,
+    /--tls_key_file \(.*other\.pem\) does not belong to the certificate of --tls_cert_file \(.*cert\.pem\)$/,
+  );
+  const garbage = await file("garbage.pem", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
+  const key = `--tls_key_file=${await file("key.pem", SERVER_KEY)}`;
+  const authority = await ended(cert, key, `--tls_client_ca_file=${garbage}`);
+  assert.equal(authority.code, 1);
+  assert.match(
+    authority.message,
+    /--tls_client_ca_file \(.*garbage\.pem\) holds a certificate that cannot be read/,
+  );
 });

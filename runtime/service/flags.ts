@@ -92,14 +92,17 @@ export async function readSettings(platform: Platform, options: ReadOptions): Pr
   const { tlsEnabled, tlsCertFile, tlsKeyFile, tlsCaFile, tlsClientCaFile, ...rest } = found;
   const { timeout, retries, configFile: _, unused: __, ...plain } = rest;
   if (timeout === 0) throw new UsageError(`${origins.nameOf("timeout")} must be more than 0`);
-  const pem = (path: unknown, setting: Setting) =>
-    path === undefined ? undefined : readPem(String(path), { platform, from: origins.nameOf(setting) });
-  const [cert, key, ca, clientCa] = await Promise.all([
-    pem(tlsCertFile, "tlsCertFile"),
-    pem(tlsKeyFile, "tlsKeyFile"),
-    pem(tlsCaFile, "tlsCaFile"),
-    pem(tlsClientCaFile, "tlsClientCaFile"),
-  ]);
+  const pem = (path: unknown, setting: Setting) => {
+    if (path === undefined) return undefined;
+    const said = origins.nameOf(setting);
+    from.set(setting, `${said} (${path})`);
+    return readPem(String(path), { platform, from: said });
+  };
+  // One by one, so that of several that are missing it is always the same that is named.
+  const cert = await pem(tlsCertFile, "tlsCertFile");
+  const key = await pem(tlsKeyFile, "tlsKeyFile");
+  const ca = await pem(tlsCaFile, "tlsCaFile");
+  const clientCa = await pem(tlsClientCaFile, "tlsClientCaFile");
   return {
     options: plain as ServiceOptions,
     origins,

@@ -20,6 +20,7 @@ import type { Assembler, Components } from "./components.ts";
 import { Publisher } from "./events.ts";
 import { readSettings, type Settings, withSettings } from "./flags.ts";
 import type { MeshOptions } from "./options.ts";
+import { checkTls } from "./tls.ts";
 
 /**
  * Calls services and publishes events. Disposing it ends what is under way and closes its links.
@@ -158,6 +159,8 @@ export async function connectMesh(assembler: Assembler, options: MeshOptions): P
 /**
  * A mesh by options that are settled.
  *
+ * @throws {TypeError} If an implementation's name is unknown.
+ * @throws {StartError} If a key or a certificate cannot be used.
  * @param assembler Makes what it is put together from.
  * @param how `settings` is what the options were settled with.
  */
@@ -166,12 +169,14 @@ export function meshOf(
   how: { readonly system: System; readonly options: MeshOptions; readonly settings: Settings },
 ): Mesh {
   const { system, options, settings: { notes, origins } } = how;
+  const warnings = checkTls(system, { tls: options.tls, origins });
   const components = assembler.assemble(options, {
     system,
     advertised: { address: () => undefined, secure: false },
     origins,
   });
   for (const note of notes) components.log.info(note);
+  for (const warning of warnings) components.log.warn(warning);
   return new MeshCore(components, options);
 }
 

@@ -13,6 +13,7 @@ import { redact } from "../log.ts";
 import type { System } from "../platform.ts";
 import type { Registry } from "../registry/registry.ts";
 import type { AnySchema, StandardSchemaV1 } from "../schema.ts";
+import { StartError } from "../start_error.ts";
 import { parseAddress } from "./address.ts";
 import { banner } from "./banner.ts";
 import type { Assembler } from "./components.ts";
@@ -27,7 +28,7 @@ import { type Deadline, deadlineIn, Phases, until } from "./phases.ts";
 import { complaintOfTimes } from "./registration.ts";
 import { type Origins, UsageError } from "./origins.ts";
 import type { Routes } from "./routes.ts";
-import { checkExposure, listenTls } from "./tls.ts";
+import { checkExposure, checkTls, listenTls } from "./tls.ts";
 
 /** Options of {@link Service.subscribe}. */
 export interface SubscribeToOptions {
@@ -263,7 +264,7 @@ export class ServiceCore implements Service {
       if (await this.#act(system, settings) === false) return;
     } catch (error) {
       // Else it is the action's own.
-      if (error instanceof UsageError) return giveUp(error, format);
+      if (error instanceof UsageError || error instanceof StartError) return giveUp(error, format);
       throw error;
     }
 
@@ -287,7 +288,8 @@ export class ServiceCore implements Service {
     return await options.action?.(settings.own, {
       service: this,
       args: settings.words,
-      connect: () => Promise.resolve(meshOf(this.#assembler, { system, options, settings })),
+      // deno-lint-ignore require-await -- what is wrong rejects
+      connect: async () => meshOf(this.#assembler, { system, options, settings }),
     });
   }
 
@@ -318,6 +320,7 @@ export class ServiceCore implements Service {
     const tls = listenTls(options.tls, { enabled: settings.tls.enabled, origins });
     checkExposure(listen.hostname, { tls, options, origins });
     checkTimes(options, origins);
+    const warnings = checkTls(system, { tls: options.tls, origins });
     const handled = servedBy({ handled: this.#handled, subscribed: this.#subscribed }, {
       ...options,
       named: settings.options.name,
@@ -339,6 +342,7 @@ export class ServiceCore implements Service {
     this.#running = { system, parts, options };
     const { log } = parts.components;
     for (const note of settings.notes) log.info(note);
+    for (const warning of warnings) log.warn(warning);
     const phases = new Phases({ clock: system.clock, log });
     try {
       await phases.do("beforeStart", () => until(halted, this.#hooks("beforeStart", options)));

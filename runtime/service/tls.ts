@@ -6,9 +6,11 @@
 
 import { MuonError } from "../errors.ts";
 import type { TlsOptions } from "../host.ts";
+import type { System, TlsFault } from "../platform.ts";
+import { StartError } from "../start_error.ts";
 import { isLoopback } from "./address.ts";
 import type { ServiceOptions, ServiceTls } from "./options.ts";
-import { Origins } from "./origins.ts";
+import { Origins, type Setting } from "./origins.ts";
 
 /**
  * What a service listens with.
@@ -45,6 +47,35 @@ export function listenTls(
       origins.nameOf(asked)
     } needs a certificate and its key: give --tls_cert_file and --tls_key_file (or the option tls)`,
   );
+}
+
+const SETTINGS: Readonly<Record<TlsFault["part"], Setting>> = {
+  cert: "tlsCertFile",
+  key: "tlsKeyFile",
+  ca: "tlsCaFile",
+  clientCa: "tlsClientCaFile",
+};
+
+/**
+ * Looks at keys and certificates before they are used: some runtimes take any, and nobody can connect then.
+ *
+ * @param system Looks at them.
+ * @param how `tls` is what there is, `origins` says which flag or variable gave it.
+ * @returns What is odd and may work, as a certificate that has expired: for the log.
+ * @throws {StartError} That names flag and file, or option, and says what is wrong.
+ */
+export function checkTls(
+  { clock, platform }: Pick<System, "clock" | "platform">,
+  { tls, origins }: { readonly tls: ServiceTls | undefined; readonly origins: Origins },
+): readonly string[] {
+  if (tls === undefined) return [];
+  const faults = platform.tlsFaults?.(tls, clock.wall()) ?? [];
+  return faults.map(({ part, why, other, fatal }) => {
+    const behind = other === undefined ? "" : ` ${origins.nameOf(SETTINGS[other])}`;
+    const text = `TLS: ${origins.nameOf(SETTINGS[part])} ${why}${behind}`;
+    if (fatal) throw new StartError(text);
+    return text;
+  });
 }
 
 /**
