@@ -47,6 +47,7 @@ export const assembler: Assembler = {
   system,
   assemble,
   scan,
+  defaults: { registry: "file", broker: "http", transport: "ws", selector: "random" },
   get names() {
     return {
       registry: Object.keys(REGISTRIES),
@@ -177,16 +178,17 @@ function assemble(
   context: { readonly system: System; readonly advertised: Advertised; readonly origins?: Origins },
 ): Components {
   const { system, origins = new Origins() } = context;
+  const { defaults } = assembler;
   const log = options.log ??
     machineLogger(system, { level: options.logLevel, format: options.logFormat });
   const limits = { ...LIMITS, ...options.limits };
   const making: Making = { ...context, options, log, limits, origins };
-  refuseAddress("broker", options.broker ?? "http", making);
-  refuseAddress("transport", options.transport ?? "ws", making);
+  refuseAddress("broker", options.broker ?? defaults.broker, making);
+  refuseAddress("transport", options.transport ?? defaults.transport, making);
   const owned: AsyncDisposable[] = [];
 
-  const registry = choose("registry", options.registry ?? "file", REGISTRIES, making);
-  const strategy = choose("selector", options.selector ?? "random", STRATEGIES, making);
+  const registry = choose("registry", options.registry ?? defaults.registry, REGISTRIES, making);
+  const strategy = choose("selector", options.selector ?? defaults.selector, STRATEGIES, making);
   const selector = createSelector({
     system,
     registry,
@@ -195,9 +197,9 @@ function assemble(
     filters: options.filters ?? [],
     weights: options.weights ?? [],
   });
-  const transports = transportsOf(options.transport ?? "ws", making);
+  const transports = transportsOf(options.transport ?? defaults.transport, making);
 
-  const chosen = options.broker ?? "http";
+  const chosen = options.broker ?? defaults.broker;
   let broker: MadeBroker;
   if (typeof chosen === "string") {
     broker = named("broker", chosen, BROKERS)(making, registry);
@@ -206,7 +208,7 @@ function assemble(
     broker = { broker: chosen };
   }
   owned.push(selector);
-  if (typeof (options.registry ?? "file") === "string") owned.push(registry);
+  if (typeof (options.registry ?? defaults.registry) === "string") owned.push(registry);
 
   return {
     system,

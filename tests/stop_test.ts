@@ -42,7 +42,7 @@ test("--help is on stdout and ends with 0, a wrong flag on stderr and with 2", a
   assert.match(help.stdout, /^Flags of muon[^]*--server_name TEXT[^]*--help, -h/);
   await using wrong = start({ args: ["--registy=memory"] });
   assert.equal(await wrong.exited, 2);
-  assert.match(wrong.stderr, /Unknown flag --registy; did you mean "--registry"\?/);
+  assert.match(JSON.parse(wrong.stderr).message, /^Unknown flag --registy; did you mean "--registry"\?/);
   assert.equal(wrong.stdout, "");
 });
 

@@ -62,6 +62,8 @@ export interface ImplementationNames {
 export interface Assembler {
   /** What there is to choose from, for `--help`. */
   readonly names: ImplementationNames;
+  /** Which of them is taken where nobody chooses. */
+  readonly defaults: Readonly<Record<keyof ImplementationNames, string>>;
   /** The runtime's own system. */
   system(): Promise<System>;
   /**

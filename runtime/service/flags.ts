@@ -46,8 +46,6 @@ export interface Settings {
   readonly own: OwnFlagValues<OwnFlags>;
   /** Words that are no flags. */
   readonly words: readonly string[];
-  /** Whether `--help` was asked for. */
-  readonly help: boolean;
   /** What was given and has no effect, and why: for the log. */
   readonly notes: readonly string[];
 }
@@ -110,7 +108,6 @@ export async function readSettings(platform: Platform, options: ReadOptions): Pr
     tls: defined({ cert, key, ca, clientCa, enabled: tlsEnabled }),
     own: ownValues(own, { platform, line }),
     words: line.words,
-    help: line.help,
     notes,
   };
 }
@@ -208,17 +205,25 @@ function configValues(flag: Flag, value: unknown, from: string): readonly string
 interface Line {
   readonly given: ReadonlyMap<string, Given>;
   readonly words: readonly string[];
-  readonly help: boolean;
 }
 
-const EMPTY_LINE: Line = { given: new Map(), words: [], help: false };
+const EMPTY_LINE: Line = { given: new Map(), words: [] };
+
+/**
+ * Whether a command line asks for help. That is answered whatever else is on it, or wrong with it, or with a variable:
+ * who asks wants to know what would be right.
+ */
+export function asksForHelp(args: readonly string[]): boolean {
+  const end = args.indexOf("--");
+  return (end < 0 ? args : args.slice(0, end)).some((word) => /^(?:-h|--help(?:=true|=1)?)$/.test(word));
+}
 
 function parseLine(platform: Platform, options: ReadOptions, own: OwnFlags): Line {
-  const kinds = new Map<string, FlagKind>();
+  const kinds = new Map<string, FlagKind>([["help", "boolean"]]);
   for (const [name, flag] of Object.entries(FLAGS)) kinds.set(name, flag.kind);
   for (const [name, flag] of Object.entries(own)) kinds.set(name, kindOf(flag));
 
-  const specs: Record<string, FlagSpec> = { help: { type: "boolean", short: "h", multiple: true } };
+  const specs: Record<string, FlagSpec> = {};
   // Yes-or-no flags take a value, too (`--insecure=false`), which no parser of GNU's conventions lets a bare one have.
   // And all may be given more than once, so that it is said here which one was.
   for (const name of kinds.keys()) specs[name] = { type: "string", multiple: true };
@@ -226,18 +231,26 @@ function parseLine(platform: Platform, options: ReadOptions, own: OwnFlags): Lin
   const end = platform.args.indexOf("--");
   const flags = end < 0 ? platform.args : platform.args.slice(0, end);
   const behind = end < 0 ? [] : platform.args.slice(end);
-  const normal = flags.map((word) => {
-    if (!word.startsWith("-") || word === "-" || word === "-h") return word;
+  const normal = flags.map((word, at) => {
+    if (!word.startsWith("-") || word === "-") return word;
     const equals = word.indexOf("=");
     const written = equals < 0 ? word : word.slice(0, equals);
     const name = written.slice(2).replaceAll("-", "_");
-    if (name === "help" && equals < 0) return "--help";
     const kind = kinds.get(name);
     if (!word.startsWith("--") || kind === undefined) {
-      throw new UsageError(unknown(`flag ${written}`, `--${name}`, ["help", ...kinds.keys()].map(dashed)));
+      if (name.startsWith("no_") && kinds.get(name.slice(3)) === "boolean") {
+        throw new UsageError(`Unknown flag ${written}: write --${name.slice(3)}=false`);
+      }
+      throw new UsageError(unknown(`flag ${written}`, `--${name}`, [...kinds.keys()].map(dashed)));
     }
     if (equals >= 0) return `--${name}${word.slice(equals)}`;
-    return kind === "boolean" ? `--${name}=true` : `--${name}`;
+    if (kind !== "boolean") return `--${name}`;
+    const next = flags[at + 1];
+    if (next === "true" || next === "false") {
+      // It would be yes, and the next word none of its.
+      throw new UsageError(`The value of ${written} stands behind "=": write --${name}=${next}`);
+    }
+    return `--${name}=true`;
   });
 
   let parsed: ParsedArgs;
@@ -263,7 +276,10 @@ function parseLine(platform: Platform, options: ReadOptions, own: OwnFlags): Lin
     }
     found.set(name, { values, from: `--${name}` });
   }
-  return { given: found, words: parsed.positionals, help: parsed.values.help !== undefined };
+  // Yes was answered before: what is left is no, or nothing that a value may be.
+  const help = found.get("help");
+  if (help !== undefined) parseValue("boolean", help.values, help.from);
+  return { given: found, words: parsed.positionals };
 }
 
 function dashed(name: string): string {

@@ -100,10 +100,10 @@ describe("run", () => {
     assert.equal(wrong.system.platform.exitCode, 2);
     assert.match(wrong.system.platform.stderr, /"Unknown flag --registy; did you mean ..--registry/);
 
-    const help = world({ args: ["--help"] });
+    const help = world({ args: ["--bogus", "--help=true"], env: { MICRO_REGISTRY: "memry" } });
     await service(help).service.run();
     assert.equal(help.system.platform.exitCode, 0);
-    assert.match(help.system.platform.stdout, /--registry TEXT +Registry: file, /);
+    assert.match(help.system.platform.stdout, /--registry TEXT +Registry: file, .*\(default: memory\)\n/);
     assert.equal(help.system.platform.stderr, "");
   });
 

@@ -17,7 +17,7 @@ import { StartError } from "../start_error.ts";
 import { parseAddress } from "./address.ts";
 import { banner } from "./banner.ts";
 import type { Assembler } from "./components.ts";
-import { readSettings, type Settings, withSettings } from "./flags.ts";
+import { asksForHelp, readSettings, type Settings, withSettings } from "./flags.ts";
 import { exitCodeOf, formatAsked, sayWhy } from "./give_up.ts";
 import { type Handled, servedBy, type Subscribed } from "./handled.ts";
 import { helpText } from "./help.ts";
@@ -241,7 +241,11 @@ export class ServiceCore implements Service {
     const system = this.#options.system ?? await this.#assembler.system();
     const { platform } = system;
     const { flags: own = {} } = this.#options;
-    const { names } = this.#assembler;
+    const { names, defaults } = this.#assembler;
+    if (asksForHelp(platform.args)) {
+      platform.write(helpText({ own, names, options: { ...defaults, ...this.#options } }));
+      return platform.exit(0);
+    }
     const giveUp = (error: unknown, format = this.#options.logFormat) => {
       const code = exitCodeOf(error);
       if (code === undefined) throw error;
@@ -256,10 +260,6 @@ export class ServiceCore implements Service {
       return giveUp(error, formatAsked(platform));
     }
     const format = settings.options.logFormat;
-    if (settings.help) {
-      platform.write(helpText({ own, names }));
-      return platform.exit(0);
-    }
     try {
       if (await this.#act(system, settings) === false) return;
     } catch (error) {
