@@ -6,9 +6,10 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { currentRuntime } from "../tools/runtimes.ts";
+import { currentRuntime, runCommand } from "../tools/runtimes.ts";
 import { CLIENT_KEY, SERVER_CERT, SERVER_KEY } from "./fixtures/tls.ts";
 import { spawnOn } from "./processes.ts";
+import { Namespace, withoutNamespaces } from "./support/namespace.ts";
 
 let directory: string;
 before(async () => {
@@ -51,6 +52,22 @@ test("an address in use, and a file that is missing, end it with 1 and one line"
   const gone = await ended("--tls_cert_file=/gone.pem", "--tls_key_file=/gone.pem");
   assert.equal(gone.code, 1);
   assert.match(gone.message, /^Cannot read the file \/gone\.pem \(--tls_cert_file\): there is none$/);
+});
+
+test("so does a port that it has no right to", { skip: withoutNamespaces }, async () => {
+  // A network of its own, as a container's may give everybody such ports; and the right to them taken away.
+  await using machine = await Namespace.open();
+  const args = ["--server_address=127.0.0.1:80"];
+  const { file, args: words, env } = runCommand(currentRuntime(), "tests/fixtures/routed.ts", args);
+  await using service = machine.spawn("setpriv", {
+    args: ["--bounding-set=-net_bind_service", file, ...words],
+    env: { ...env, MICRO_REGISTRY_ADDRESS: directory },
+  });
+  assert.equal(await service.exited, 1, service.stderr);
+  assert.match(
+    JSON.parse(service.stderr).message,
+    /^Cannot listen on 127\.0\.0\.1:80: ports below 1024 are the administrator's; choose a higher one/,
+  );
 });
 
 test("so do a key that is another certificate's, and an authority that is none", async () => {

@@ -210,7 +210,7 @@ class BunHost implements Host {
 
   listensOn(server: BunServer<Data>): void {
     this.#server = server;
-    this.addresses = [hostPort(server.hostname!, server.port!)];
+    this.addresses = [hostPort(server.address.address, server.address.port)];
   }
 
   mount(protocol: Protocol): Disposable {

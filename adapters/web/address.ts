@@ -21,7 +21,8 @@ export function hostPort(host: string, port: number): string {
 /** Codes of the system's errors, as Node and Bun name them, and the names of Deno's error classes for the same. */
 const IN_USE = new Set(["EADDRINUSE", "AddrInUse"]);
 const DENIED = new Set(["EACCES", "EPERM", "PermissionDenied"]);
-const NOT_HERE = new Set(["EADDRNOTAVAIL", "AddrNotAvailable", "ENOTFOUND", "EAI_AGAIN"]);
+// EINVAL: what Deno's node:net makes of EADDRNOTAVAIL.
+const NOT_HERE = new Set(["EADDRNOTAVAIL", "AddrNotAvailable", "ENOTFOUND", "EAI_AGAIN", "EINVAL"]);
 
 /**
  * The error that a person gets when an address cannot be listened on: it names the address and says what to do.
@@ -43,7 +44,7 @@ export function listenError(address: string, cause: unknown): StartError {
       ? "ports below 1024 are the administrator's; choose a higher one with --server_address, or allow it with " +
         "`sysctl net.ipv4.ip_unprivileged_port_start`"
       : `the system does not permit it (${why}); choose another with --server_address`;
-  } else if (known(NOT_HERE)) {
+  } else if (known(NOT_HERE) || /lookup address/i.test(why)) {
     why =
       "this machine has no such address; see those it has with `ip addr`, and choose one with --server_address";
   }

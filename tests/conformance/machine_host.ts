@@ -34,6 +34,20 @@ export function testMachineHost(name: string, subject: HostSubject): void {
   testHost(name, subject);
 
   describe(`host ${name}, on the machine`, () => {
+    test("says the address that it listens on, not the name it was given", async () => {
+      await using host = await subject.serve({ hostname: "localhost" });
+      assert.match(host.addresses[0]!, /^(?:127\.0\.0\.1|\[::1\]):\d+$/);
+    });
+
+    test("says what to do about an address that is not this machine's", async () => {
+      // Of a block that is nobody's: RFC 5737.
+      await assert.rejects(async () => await subject.serve({ hostname: "192.0.2.7" }), {
+        message:
+          "Cannot listen on 192.0.2.7:0: this machine has no such address; see those it has with `ip addr`, " +
+          "and choose one with --server_address",
+      });
+    });
+
     test("closes 1003 on a text message", async () => {
       await using host = await subject.serve({});
       const acceptor = new Acceptor();
