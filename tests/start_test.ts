@@ -20,7 +20,7 @@ after(() => rm(directory, { recursive: true, force: true }));
 const start = (...args: string[]) =>
   spawnOn(currentRuntime(), "tests/fixtures/routed.ts", {
     args,
-    env: { MICRO_REGISTRY_ADDRESS: directory },
+    env: { MICRO_REGISTRY_ADDRESS: directory, MICRO_LOG_FORMAT: "" },
   });
 
 /** Runs it to its end, and gives its code and the one line it says. */
@@ -61,7 +61,7 @@ test("so does a port that it has no right to", { skip: withoutNamespaces }, asyn
   const { file, args: words, env } = runCommand(currentRuntime(), "tests/fixtures/routed.ts", args);
   await using service = machine.spawn("setpriv", {
     args: ["--bounding-set=-net_bind_service", file, ...words],
-    env: { ...env, MICRO_REGISTRY_ADDRESS: directory },
+    env: { ...env, MICRO_REGISTRY_ADDRESS: directory, MICRO_LOG_FORMAT: "" },
   });
   assert.equal(await service.exited, 1, service.stderr);
   assert.match(
@@ -91,4 +91,20 @@ test("so do a key that is another certificate's, and an authority that is none",
     authority.message,
     /--tls_client_ca_file \(.*garbage\.pem\) holds a certificate that cannot be read/,
   );
+});
+
+test("what a route throws is a line of the log, with where, and the service goes on", async () => {
+  await using service = start();
+  const [, address] = await service.ready(/"address":"([^"]+)"/);
+  for (const at of ["one", "two?token=p1"]) {
+    const response = await fetch(`http://${address}/boom/${at}`);
+    assert.deepEqual([response.status, await response.text()], [500, "Internal Server Error"]);
+  }
+  assert.equal(await service.stop("SIGTERM"), 0);
+  const lines = service.stderr.trim().split("\n").map((line) => JSON.parse(line));
+  const failed = lines.filter(({ level }) => level === "error");
+  assert.deepEqual(failed.map(({ message, method, path, error }) => [message, method, path, error.message]), [
+    ["a route failed", "GET", "/boom/one", "the route broke"],
+    ["a route failed", "GET", "/boom/two", "the route broke"],
+  ]);
 });

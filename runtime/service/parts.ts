@@ -166,7 +166,7 @@ export class Parts {
   async #listen(signal: AbortSignal): Promise<void> {
     const { system, options, listen, tls, routes } = this.#how;
     const { clock, platform } = system;
-    const { transports, brokerProtocol } = this.components;
+    const { transports, brokerProtocol, log } = this.components;
     const { accept } = this.server;
     for (const transport of transports) {
       const protocol = transport.protocol?.(accept);
@@ -190,8 +190,12 @@ export class Parts {
           checks: options.checks ?? {},
         }));
       }
-      if (routes.length > 0) mounted.push(await createRoutes(routes));
-      const serve = platform.serve({ ...listen, ...(tls === undefined ? {} : { tls }) });
+      if (routes.length > 0) mounted.push(await createRoutes(routes, { log }));
+      const serve = platform.serve({
+        ...listen,
+        report: (message, error) => log.error(message, { error }),
+        ...(tls === undefined ? {} : { tls }),
+      });
       this.#host = await until(signal, serve, dispose);
       this.#closing.push(this.#host);
       for (const protocol of mounted) this.#host.mount(protocol);

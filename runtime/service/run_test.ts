@@ -16,9 +16,33 @@ describe("run", () => {
     return { ...given, run };
   }
 
+  test("greets nobody where stderr is no terminal, unless it is told to write for people", async () => {
+    const ways: readonly [Parameters<typeof world>[0], boolean][] = [
+      [{}, false],
+      [{ terminal: true }, true],
+      [{ args: ["--log_format=text"] }, true],
+      [{ terminal: true, env: { MICRO_LOG_FORMAT: "json" } }, false],
+    ];
+    for (const [machine, greets] of ways) {
+      const made = world(machine);
+      const { run } = await running(made);
+      assert.equal(made.system.platform.stderr.startsWith("muon: greeter"), greets, JSON.stringify(machine));
+      made.system.platform.raise("SIGTERM");
+      await within(made.clock, run);
+    }
+    for (const args of [["--log-format", "json"], ["--log_format=json"]]) {
+      const wrong = world({ terminal: true, args: ["--bogus", ...args] });
+      await service(wrong).service.run();
+      assert.match(JSON.parse(wrong.system.platform.stderr).message, /--bogus/);
+    }
+    const wrong = world({ terminal: true, args: ["--bogus"] });
+    await service(wrong).service.run();
+    assert.match(wrong.system.platform.stderr, /^Unknown flag --bogus/);
+  });
+
   test("greets people, and ends at the first signal", async () => {
     for (const signal of ["SIGINT", "SIGTERM"] as const) {
-      const made = world();
+      const made = world({ terminal: true });
       const { run } = await running(made);
       const { platform } = made.system;
       assert.match(platform.stderr, /^muon: greeter 1\.0\.0\n {2}address {3}127\.0\.0\.1:8080 \(muon\.v1/m);

@@ -9,7 +9,7 @@ import type { CallOptions, Client, PublishOptions, Receipt, UntypedCall } from "
 import type { Context, Topic } from "../context.ts";
 import { checkServiceName, checkTopicName, type ServiceDefinition } from "../definition.ts";
 import { MuonError } from "../errors.ts";
-import { redact } from "../log.ts";
+import { formatFor, redact } from "../log.ts";
 import type { System } from "../platform.ts";
 import type { Registry } from "../registry/registry.ts";
 import type { AnySchema, StandardSchemaV1 } from "../schema.ts";
@@ -364,7 +364,9 @@ export class ServiceCore implements Service {
       address: parts.address,
     });
     // A machine that reads the log has it from the line above.
-    if (line !== undefined && options.logFormat !== "json") this.#greet(this.#running);
+    if (line !== undefined && formatFor(system.platform, options.logFormat) === "text") {
+      this.#greet(this.#running);
+    }
   }
 
   #greet({ system, parts, options }: Running): void {

@@ -48,6 +48,26 @@ export function testMachineHost(name: string, subject: HostSubject): void {
       });
     });
 
+    test("tells whom it was told to of a protocol that throws, fetched or answered", async () => {
+      const told: string[] = [];
+      await using host = await subject.serve({
+        report: (message, error) => told.push(`${message}: ${(error as Error).message}`),
+      });
+      const fails = () => Promise.reject(new Error("it broke"));
+      const at = (path: string) => (head: { readonly path: string }) => head.path === path;
+      host.mount({ name: "fetched", matches: at("/f"), fetch: fails });
+      host.mount({ name: "answered", matches: at("/a"), fetch: fails, answer: fails });
+      for (const path of ["/f", "/a"]) {
+        const response = await fetch(`http://${host.addresses[0]}${path}`, { method: "POST", body: "x" });
+        assert.equal(response.status, 500);
+        await response.text();
+      }
+      assert.deepEqual(told, [
+        'protocol "fetched" failed at POST /f: it broke',
+        'protocol "answered" failed at POST /a: it broke',
+      ]);
+    });
+
     test("closes 1003 on a text message", async () => {
       await using host = await subject.serve({});
       const acceptor = new Acceptor();
