@@ -33,6 +33,7 @@ import { ALWAYS_DONE } from "./runtime/selector/strategies.ts";
 import type { Advertised, Assembler, Components } from "./runtime/service/components.ts";
 import { didYouMean } from "./runtime/service/nearest.ts";
 import type { MeshOptions } from "./runtime/service/options.ts";
+import { Origins } from "./runtime/service/origins.ts";
 import { createHttpTransport } from "./runtime/transport/http/http.ts";
 import { createMemoryTransport, MemoryNetwork } from "./runtime/transport/memory/memory.ts";
 import { createMucpTransport } from "./runtime/transport/mucp/mucp.ts";
@@ -47,6 +48,7 @@ export const assembler: Assembler = {
   system,
   assemble,
   scan,
+  defaults: { registry: "file", broker: "http", transport: "ws", selector: "random" },
   get names() {
     return {
       registry: Object.keys(REGISTRIES),
@@ -101,6 +103,7 @@ interface Making {
   readonly advertised: Advertised;
   readonly log: Logger;
   readonly limits: Limits;
+  readonly origins: Origins;
 }
 
 interface MadeBroker {
@@ -122,13 +125,12 @@ const REGISTRIES: Readonly<Record<string, (making: Making) => Registry>> = {
       kv: openKv,
       ...(options.registryAddress === undefined ? {} : { address: options.registryAddress }),
     }),
-  mdns: ({ system, options, log }) => {
+  mdns: ({ system, options, log, origins }) => {
     if (options.registryAddress !== undefined) {
-      throw new TypeError(
-        `The registry "mdns" has no address, it asks all on the link: current value of --registry_address ` +
-          `(MICRO_REGISTRY_ADDRESS, the option registryAddress) is ${
-            JSON.stringify(options.registryAddress)
-          }`,
+      throw origins.wrong(
+        ["registryAddress"],
+        `The registry "mdns" has no address, it asks all on the link: current value of ` +
+          `${origins.nameOf("registryAddress")} is ${JSON.stringify(options.registryAddress)}`,
       );
     }
     return createMdnsRegistry({ system, log });
@@ -174,19 +176,20 @@ const STRATEGIES: Readonly<Record<string, (making: Making) => Strategy>> = {
 
 function assemble(
   options: MeshOptions,
-  context: { readonly system: System; readonly advertised: Advertised },
+  context: { readonly system: System; readonly advertised: Advertised; readonly origins?: Origins },
 ): Components {
-  const { system } = context;
+  const { system, origins = new Origins() } = context;
+  const { defaults } = assembler;
   const log = options.log ??
     machineLogger(system, { level: options.logLevel, format: options.logFormat });
   const limits = { ...LIMITS, ...options.limits };
-  const making: Making = { ...context, options, log, limits };
-  refuseAddress("broker", options.broker ?? "http", options.brokerAddress);
-  refuseAddress("transport", options.transport ?? "ws", options.transportAddress);
+  const making: Making = { ...context, options, log, limits, origins };
+  refuseAddress("broker", options.broker ?? defaults.broker, making);
+  refuseAddress("transport", options.transport ?? defaults.transport, making);
   const owned: AsyncDisposable[] = [];
 
-  const registry = choose("registry", options.registry ?? "file", REGISTRIES, making);
-  const strategy = choose("selector", options.selector ?? "random", STRATEGIES, making);
+  const registry = choose("registry", options.registry ?? defaults.registry, REGISTRIES, making);
+  const strategy = choose("selector", options.selector ?? defaults.selector, STRATEGIES, making);
   const selector = createSelector({
     system,
     registry,
@@ -196,9 +199,9 @@ function assemble(
     weights: options.weights ?? [],
     ...(options.ejection === undefined ? {} : { ejection: options.ejection }),
   });
-  const transports = transportsOf(options.transport ?? "ws", making);
+  const transports = transportsOf(options.transport ?? defaults.transport, making);
 
-  const chosen = options.broker ?? "http";
+  const chosen = options.broker ?? defaults.broker;
   let broker: MadeBroker;
   if (typeof chosen === "string") {
     broker = named("broker", chosen, BROKERS)(making, registry);
@@ -207,7 +210,7 @@ function assemble(
     broker = { broker: chosen };
   }
   owned.push(selector);
-  if (typeof (options.registry ?? "file") === "string") owned.push(registry);
+  if (typeof (options.registry ?? defaults.registry) === "string") owned.push(registry);
 
   return {
     system,
@@ -232,13 +235,17 @@ function assemble(
 function refuseAddress(
   what: "broker" | "transport",
   choice: string | { readonly name: string },
-  address: string | undefined,
+  { options, origins }: Making,
 ): void {
+  const setting = `${what}Address` as const;
+  const address = options[setting];
   if (address === undefined) return;
   const name = typeof choice === "string" ? choice : choice.name;
-  throw new TypeError(
-    `The ${what} "${name}" has no address to be set: current value of --${what}_address ` +
-      `(MICRO_${what.toUpperCase()}_ADDRESS, the option ${what}Address) is ${JSON.stringify(address)}`,
+  throw origins.wrong(
+    [setting],
+    `The ${what} "${name}" has no address to be set: current value of ${origins.nameOf(setting)} is ${
+      JSON.stringify(address)
+    }`,
   );
 }
 

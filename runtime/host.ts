@@ -143,6 +143,8 @@ export interface HostOptions {
   readonly port?: number;
   /** Largest WebSocket message that is taken, in bytes. @default {1_048_576} */
   readonly maxMessage?: number;
+  /** Told of what goes wrong and can be told to no client. @default {it is written to stderr} */
+  readonly report?: (message: string, error: unknown) => void;
   /** Key and certificate chain in PEM; without them it is plain TCP. */
   readonly tls?: TlsOptions;
 }

@@ -6,7 +6,7 @@
 
 import { textOf } from "./errors.ts";
 import { isoTime } from "./iso_time.ts";
-import type { System } from "./platform.ts";
+import type { Platform, System } from "./platform.ts";
 
 /** How much a line matters. */
 export type LogLevel = "debug" | "info" | "warn" | "error";
@@ -43,12 +43,30 @@ export const LOG_LEVELS: readonly LogLevel[] = ["debug", "info", "warn", "error"
 /** The formats. */
 export const LOG_FORMATS: readonly LogFormat[] = ["text", "json"];
 
-const SECRET = /(?:password|passwd|secret|token|authorization|cookie|api[-_]?key|private[-_]?key)/i;
+/** Whatever stands around these, it is a secret: `db_password`, `refreshToken`. */
+const SECRET =
+  /password|passwd|passphrase|secret|token|authorization|cookie|jwt|credentials?|(?:api|private)[-_]?key|connection[-_]?string/i;
+/** Secret only as a word of its own at the end: `db_pass`, `sessionId`, and neither `compass` nor `passed`. */
+const SECRET_END = /(?:^|[^a-z])(?:pwd|pass|session(?:[-_]?id)?)$/i;
+const SECRET_END_CAMEL = /[a-z\d](?:Pwd|Pass|Session(?:I[dD])?)$/;
+/** Keys that were looked at: a program has few, and logs them often. */
+const SECRET_KEYS = new Map<string, boolean>();
+const MOST_KEYS = 1_000;
 const BARE = /^[^\s"=\p{C}]+$/u;
 // Line breaks would forge a second line, and escape sequences would steer the terminal.
 const UNPRINTABLE = /[\p{Cc}\p{Zl}\p{Zp}]+/gu;
-const URL_PASSWORD = /(\w:\/\/[^\s/:@]*:)[^\s/@]+(?=@)/g;
+const URL_PASSWORD = /(\w:\/\/[^\s/:@]*:)[^\s/]+(?=@)/g;
+const QUERY_SECRET = /([?&;]([\w.~%[\]-]+)=)[^\s&;#"'<>]+/g;
 const CREDENTIALS = /\b(Bearer|Basic)\s+[\w.~+/=-]{8,}/gi;
+// Short ones are told from prose by what stands before them, by their capital, or by what no word of prose has.
+const SHORT_CREDENTIALS =
+  /(\bauthorization["']?\s*[:=]\s*["']?(?:Bearer|Basic)\s+)[\w.~+/=-]+|\b((?:Bearer|Basic)\s+)(?=[\w.~+/=-]*[\dA-Z=_~+/])[\w.~+/=-]{1,7}/g;
+const SHORT_BEARER =
+  /\b(Bearer\s+)(?!(?:of|or|and|is|was|in|on|for|the|auth|token|tokens|scheme|schemes)\b)[\w.~+/=-]{1,7}(?![\w[])/g;
+const PRIVATE_KEY =
+  /-----BEGIN [A-Z ]*PRIVATE KEY-----(?:[^-]|-(?!----))*(?:-----END [A-Z ]*PRIVATE KEY-----)?/g;
+/** Most texts have none of these, and are not looked through further. */
+const MAY_HOLD_SECRETS = /:\/\/|[?&;][\w.~%[\]-]+=|bearer|basic|PRIVATE KEY/i;
 
 /** What stands for a secret. */
 const REDACTED = "[redacted]";
@@ -65,7 +83,7 @@ export interface LoggerOptions {
 
 /**
  * A logger that writes one line each: level, message, `key=value`. The values of keys that sound like a secret
- * (`token`, `password`, `authorization` …) are written as `[redacted]`, and so are passwords in addresses.
+ * (`token`, `password`, `authorization` …) are written as `[redacted]`, and so is what {@link redact} finds in texts.
  *
  * @param write Takes a line, its newline included.
  *
@@ -81,7 +99,7 @@ export function lineLogger(write: (line: string) => void, options: LoggerOptions
     const time = options.now === undefined ? "" : `${isoTime(options.now()).slice(11)} `;
     let line = `${time}${level.padEnd(5)} ${redact(message)}`;
     for (const [key, value] of Object.entries(fields)) {
-      if (value !== undefined) line += ` ${key}=${SECRET.test(key) ? REDACTED : show(value)}`;
+      if (value !== undefined) line += ` ${key}=${isSecret(key) ? REDACTED : show(value)}`;
     }
     write(`${line.replaceAll(UNPRINTABLE, " ")}\n`);
   });
@@ -106,10 +124,21 @@ export function jsonLogger(write: (line: string) => void, options: LoggerOptions
       : { time: isoTime(options.now()), level, message: redact(message) };
     const line: Record<string, unknown> = { ...head };
     for (const [key, value] of Object.entries(fields)) {
-      line[Object.hasOwn(head, key) ? `${key}_` : key] = SECRET.test(key) ? REDACTED : value;
+      line[Object.hasOwn(head, key) ? `${key}_` : key] = isSecret(key) ? REDACTED : value;
     }
     write(`${stringify(line) ?? stringify(flat(line))}\n`);
   });
+}
+
+/**
+ * How lines are written on a machine's stderr: as was asked for, else in people's form on a terminal and as JSON
+ * elsewhere. All that muon writes there goes by it.
+ *
+ * @param platform Whose stderr.
+ * @param asked What was asked for.
+ */
+export function formatFor(platform: Pick<Platform, "isTerminal">, asked?: LogFormat): LogFormat {
+  return asked ?? (platform.isTerminal ? "text" : "json");
 }
 
 /**
@@ -127,7 +156,7 @@ export function machineLogger(
   { clock, platform }: Pick<System, "clock" | "platform">,
   options: { readonly level?: LogLevel | undefined; readonly format?: LogFormat | undefined } = {},
 ): Logger {
-  const format = options.format ?? (platform.isTerminal ? "text" : "json");
+  const format = formatFor(platform, options.format);
   const write = (line: string) => platform.writeError(line);
   const all = { level: options.level, now: () => clock.wall() };
   return format === "json" ? jsonLogger(write, all) : lineLogger(write, all);
@@ -143,7 +172,8 @@ export const SILENT: Logger = {
 };
 
 /**
- * A text without the secrets that can be told from it alone: passwords in addresses, `Bearer` and `Basic` credentials.
+ * A text without the secrets that can be told from it alone: passwords in addresses, parameters of a query whose names
+ * sound like a secret, `Bearer` and `Basic` credentials, private keys in PEM.
  *
  * @example
  * ```ts
@@ -151,7 +181,25 @@ export const SILENT: Logger = {
  * ```
  */
 export function redact(text: string): string {
-  return text.replaceAll(URL_PASSWORD, `$1${REDACTED}`).replaceAll(CREDENTIALS, `$1 ${REDACTED}`);
+  if (!MAY_HOLD_SECRETS.test(text)) return text;
+  return text
+    .replaceAll(PRIVATE_KEY, REDACTED)
+    .replaceAll(URL_PASSWORD, `$1${REDACTED}`)
+    .replaceAll(QUERY_SECRET, (all, before: string, name: string) => isSecret(name) ? before + REDACTED : all)
+    .replaceAll(CREDENTIALS, `$1 ${REDACTED}`)
+    .replaceAll(SHORT_CREDENTIALS, `$1$2${REDACTED}`)
+    .replaceAll(SHORT_BEARER, `$1${REDACTED}`);
+}
+
+/** Whether the value behind a key is to be left out. */
+function isSecret(key: string): boolean {
+  let known = SECRET_KEYS.get(key);
+  if (known === undefined) {
+    known = SECRET.test(key) || SECRET_END.test(key) || SECRET_END_CAMEL.test(key);
+    if (SECRET_KEYS.size >= MOST_KEYS) SECRET_KEYS.clear();
+    SECRET_KEYS.set(key, known);
+  }
+  return known;
 }
 
 /**
@@ -201,7 +249,7 @@ function show(value: unknown): string {
 function stringify(value: unknown): string | undefined {
   try {
     return JSON.stringify(value, (key, inner) => {
-      if (key !== "" && SECRET.test(key)) return REDACTED;
+      if (key !== "" && isSecret(key)) return REDACTED;
       if (typeof inner === "string") return redact(inner);
       if (typeof inner === "bigint") return inner.toString();
       return inner instanceof Error ? errorFields(inner) : inner;

@@ -60,6 +60,24 @@ test("secrets are not written, inside of values neither", () => {
   assert.equal(written.match(/\[redacted\]/g)?.length, 5);
 });
 
+test("keys that sound like a secret are told from words that only look like one", () => {
+  const secret = [
+    ..."pwd pass passphrase jwt session cookie credentials connectionString dbPass DB_PASS db-pwd userPwd"
+      .split(" "),
+    ..."sessionId session_id SESSION x-session connection_string CONNECTION-STRING user.pass set-cookie"
+      .split(" "),
+    ..."awsCredentials idJwt passwordHash csrf_token".split(" "),
+  ];
+  const innocent = [
+    ..."passed passes passing compass bypass sessions sessionCount session_count passCount pass_rate".split(
+      " ",
+    ),
+    ..."author key keyboard name obsession possession passenger connection string cookery".split(" "),
+  ];
+  for (const key of secret) assert.equal(line("x", { [key]: "p1" }), `info  x ${key}=[redacted]\n`);
+  for (const key of innocent) assert.equal(line("x", { [key]: "p1" }), `info  x ${key}=p1\n`);
+});
+
 test("nothing forges a line or steers a terminal", () => {
   const written = line("a\r\nerror b\x1b[31m\u2028", {
     x: "c\nd",
@@ -140,6 +158,35 @@ test("secrets that a text shows by itself are taken out", () => {
   assert.equal(redact("nats://user:hunter2@10.0.0.1:4222"), "nats://user:[redacted]@10.0.0.1:4222");
   assert.equal(redact("a://u:p@h and b://u:p@h"), "a://u:[redacted]@h and b://u:[redacted]@h");
   assert.equal(redact("Bearer abcdefgh.ijk-l"), "Bearer [redacted]");
+  const found: readonly [string, string][] = [
+    ["https://h/x?token=abc", "https://h/x?token=[redacted]"],
+    ["GET /x?a=1&access_token=p1&b=2 failed", "GET /x?a=1&access_token=[redacted]&b=2 failed"],
+    ['"/x?pwd=p1#top"', '"/x?pwd=[redacted]#top"'],
+    ["postgres://u:p@ss@h/db", "postgres://u:[redacted]@h/db"],
+    ["Bearer abc", "Bearer [redacted]"],
+    ["authorization: Basic abcd", "authorization: Basic [redacted]"],
+    ['{"authorization":"Basic YTpi"}', '{"authorization":"Basic [redacted]"}'],
+    ["sent Basic YTpi to it", "sent Basic [redacted] to it"],
+    [
+      "key is -----BEGIN EC PRIVATE KEY-----\nMHcC\nAQEE\n-----END EC PRIVATE KEY----- there",
+      "key is [redacted] there",
+    ],
+    ["cut -----BEGIN PRIVATE KEY-----\nMHcC", "cut [redacted]"],
+  ];
+  for (const [text, left] of found) {
+    assert.equal(redact(text), left);
+    assert.equal(redact(left), left, "once more");
+  }
+  for (
+    const harmless of [
+      "Basic auth is off",
+      "Bearer of news",
+      "x?passed=1&compass=n",
+      "-----BEGIN CERTIFICATE-----\nA",
+    ]
+  ) {
+    assert.equal(redact(harmless), harmless);
+  }
   for (const harmless of ["127.0.0.1:8080", "http://host:80/a@b", "a bearer of news", "file:///tmp/x"]) {
     assert.equal(redact(harmless), harmless);
   }

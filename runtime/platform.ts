@@ -107,6 +107,24 @@ export interface DialTlsOptions {
   readonly key?: string;
 }
 
+/** Keys and certificates to be looked at, in PEM. */
+export interface TlsMaterial extends DialTlsOptions {
+  /** Authorities whose client certificates are asked for. */
+  readonly clientCa?: string;
+}
+
+/** Something that is wrong with {@link TlsMaterial}. */
+export interface TlsFault {
+  /** With what. */
+  readonly part: keyof TlsMaterial;
+  /** What is wrong, as a sentence goes on behind the name of the part: `holds no certificate`. */
+  readonly why: string;
+  /** Another part that it does not go together with, whose name is to stand behind `why`. */
+  readonly other?: keyof TlsMaterial;
+  /** Whether nobody could connect; else those who do not check can. */
+  readonly fatal: boolean;
+}
+
 /** One flag that {@link Platform.parseArgs} knows. */
 export interface FlagSpec {
   /** Whether it takes a value. */
@@ -163,6 +181,11 @@ export interface Platform {
   endOfTurn(callback: () => void): void;
   /** Listens. Rejects with an error that names the address and says what to do, if it cannot. */
   serve(options: HostOptions): Promise<Host>;
+  /**
+   * What is wrong with keys and certificates at a time, in ms since the epoch, the worst first: those that cannot be
+   * read, a key that is another certificate's, those that have expired. `undefined`: they are taken as they are.
+   */
+  tlsFaults?(tls: TlsMaterial, now: number): readonly TlsFault[];
   /** Dials a WebSocket; rejects if the other end does not agree on the subprotocol. */
   dialWebSocket(url: string, options: DialWebSocketOptions): Promise<MessageSocket>;
   /**

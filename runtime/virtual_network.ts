@@ -16,6 +16,7 @@ import type {
 } from "./host.ts";
 import { draining, failed, Mounts, nobody, toResponse } from "./mounts.ts";
 import type { DialWebSocketOptions } from "./platform.ts";
+import { StartError } from "./start_error.ts";
 import { VirtualLink } from "./virtual_link.ts";
 
 /** Delivers work in the order it was posted, each piece in a turn of its own. */
@@ -90,7 +91,9 @@ export class VirtualNetwork {
     const address = `${hostname}:${port}`;
     if (this.#hosts.has(address)) {
       return Promise.reject(
-        new Error(`Cannot listen on ${address}: the address is in use; choose another with --server_address`),
+        new StartError(
+          `Cannot listen on ${address}: the address is in use; choose another with --server_address`,
+        ),
       );
     }
     const host = new VirtualHost({

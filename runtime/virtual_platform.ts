@@ -40,6 +40,8 @@ export interface VirtualSystemOptions {
   readonly hostname?: string;
   /** Id of the process. @default {1} */
   readonly pid?: number;
+  /** Whether stderr is a terminal. @default {false} */
+  readonly terminal?: boolean;
 }
 
 /** A {@link System} in memory. */
@@ -94,7 +96,7 @@ export class VirtualPlatform implements Platform {
   /** Words of the command line. */
   readonly args: readonly string[];
   /** Whether stderr is a terminal. */
-  readonly isTerminal = false;
+  readonly isTerminal: boolean;
   /** Directory for what the user's processes share. */
   readonly runtimeDirectory = "/run/user/1000";
   /** Files, in memory. */
@@ -121,6 +123,7 @@ export class VirtualPlatform implements Platform {
   constructor(options: VirtualSystemOptions & { readonly clock: Clock }) {
     this.hostname = options.hostname ?? "virtual";
     this.pid = options.pid ?? 1;
+    this.isTerminal = options.terminal ?? false;
     this.args = options.args ?? [];
     this.files = options.files ?? new VirtualFiles(options.clock);
     this.network = options.network ?? new VirtualNetwork();

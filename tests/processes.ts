@@ -13,7 +13,10 @@ import { type Command, ROOT, runCommand, type Runtime } from "../tools/runtimes.
 export interface SpawnOptions {
   /** What it finds on its command line. @default {[]} */
   readonly args?: readonly string[];
-  /** Added to this process's environment, of which `MICRO_*` and `MUON_*` are left out. @default {{}} */
+  /**
+   * Added to this process's environment, of which `MICRO_*` and `MUON_*` are left out, but that logs are for people:
+   * `MICRO_LOG_FORMAT: ""` leaves them as they are. @default {{}}
+   */
   readonly env?: Readonly<Record<string, string>>;
   /** The directory it works in. @default The project's root. */
   readonly cwd?: string;
@@ -62,7 +65,13 @@ function start(command: Command, options: SpawnOptions & { readonly name: string
   const inherited = Object.entries(process.env).filter(([name]) => !/^(MICRO|MUON)_/.test(name));
   const child = spawn(command.file, command.args, {
     cwd: options.cwd ?? ROOT,
-    env: { ...Object.fromEntries(inherited), NO_COLOR: "1", ...command.env, ...options.env },
+    env: {
+      ...Object.fromEntries(inherited),
+      NO_COLOR: "1",
+      MICRO_LOG_FORMAT: "text",
+      ...command.env,
+      ...options.env,
+    },
   });
   return new Spawned(options.name, child);
 }

@@ -66,6 +66,25 @@ for (const transport of ["http", "mucp"]) {
   });
 }
 
+test("keys and certificates that cannot work are refused by name, before anybody listens or dials", async () => {
+  const wrong: readonly [MeshTls & { clientCa?: string }, RegExp][] = [
+    [
+      { cert: SERVER_CERT, key: CLIENT_KEY },
+      /option tls\.key does not belong to the certificate of .* tls\.cert/,
+    ],
+    [
+      { cert: SERVER_CERT, key: SERVER_KEY, clientCa: SERVER_KEY },
+      /option tls\.clientCa holds no certificate/,
+    ],
+    [{ ca: "nothing" }, /option tls\.ca holds no certificate/],
+  ];
+  for (const [tls, message] of wrong) {
+    const service = createService({ ...memory, tls }).handle(definition, { hello: () => "never" });
+    await assert.rejects(service.start(), message);
+  }
+  await assert.rejects(connect({ ...memory, tls: { ca: "nothing" } }), /option tls\.ca holds no certificate/);
+});
+
 test("events go over TLS to who trusts the authority, and to nobody else", async () => {
   const shared = {
     registry: "memory",

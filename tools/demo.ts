@@ -81,7 +81,7 @@ async function call(runtime: Runtime): Promise<void> {
 
 /** Starts a program and says what it is. */
 function start(runtime: Runtime, script: string, what: string): Spawned {
-  const env = { MICRO_REGISTRY_ADDRESS: directory, MICRO_LOG_FORMAT: "text" };
+  const env = { MICRO_REGISTRY_ADDRESS: directory };
   const spawned = spawnOn(runtime, script, { env });
   say(`\n${what} on ${runtime} ${versions[runtime]}, process ${spawned.pid}: ${script}`);
   return spawned;

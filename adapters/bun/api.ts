@@ -24,10 +24,8 @@ export interface BunServerSocket<Data> {
 
 /** A port `Bun.serve` listens on. */
 export interface BunServer<Data> {
-  /** Address it is bound to. */
-  readonly hostname: string | undefined;
-  /** Port it is bound to. */
-  readonly port: number | undefined;
+  /** What it is bound to; `hostname` beside it would be the name that was given. */
+  readonly address: { readonly address: string; readonly port: number };
   /** HTTP requests that are being answered. */
   readonly pendingRequests: number;
   /** WebSockets that are open. */

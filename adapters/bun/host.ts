@@ -28,6 +28,7 @@ import {
 import { hostPort, listenError } from "../web/address.ts";
 import { HeldEvents } from "../web/held_events.ts";
 import { LONGEST_HEAD } from "../web/longest_head.ts";
+import { reporter } from "../web/report.ts";
 import { bun, type BunServer, type BunServerSocket } from "./api.ts";
 import { responseOf, WebRequest } from "../web/web_request.ts";
 
@@ -56,7 +57,7 @@ export function serveBun(options: HostOptions, { clock }: { readonly clock: Cloc
       "Bun.serve does not say whose a client certificate is: serve with the net host (serveNet)",
     );
   }
-  const host = new BunHost(clock);
+  const host = new BunHost(clock, reporter(options));
   try {
     host.listensOn(bun.serve<Data>({
       hostname,
@@ -204,15 +205,17 @@ class BunHost implements Host {
   readonly #clock: Clock;
   readonly #mounts = new Mounts({ raw: false });
   #server: BunServer<Data> | undefined;
+  readonly #report: NonNullable<HostOptions["report"]>;
   #draining = false;
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, report: NonNullable<HostOptions["report"]>) {
     this.#clock = clock;
+    this.#report = report;
   }
 
   listensOn(server: BunServer<Data>): void {
     this.#server = server;
-    this.addresses = [hostPort(server.hostname!, server.port!)];
+    this.addresses = [hostPort(server.address.address, server.address.port)];
   }
 
   mount(protocol: Protocol): Disposable {
@@ -231,16 +234,27 @@ class BunHost implements Host {
         request.lasts();
         const answer = protocol.fetch(web, peer);
         return answer instanceof Promise
-          ? answer.catch((error) => broken(error, { protocol, request }))
+          ? answer.catch((error) => this.#broken(error, { protocol, request }))
           : answer;
       }
       const answer = protocol.answer(request, peer);
       return answer instanceof Promise
-        ? answer.then((bare) => sent(bare, request)).catch((error) => broken(error, { protocol, request }))
+        ? answer.then((bare) => sent(bare, request)).catch((error) =>
+          this.#broken(error, { protocol, request })
+        )
         : sent(answer, request);
     } catch (error) {
-      return broken(error, { protocol, request });
+      return this.#broken(error, { protocol, request });
     }
+  }
+
+  /** The answer when a protocol throws, which it should not. */
+  #broken(
+    error: unknown,
+    { protocol, request }: { readonly protocol: Protocol; readonly request: WebRequest },
+  ): Response {
+    this.#report(`protocol "${protocol.name}" failed at ${request.method} ${request.path}`, error);
+    return toResponse(failed(request, protocol));
   }
 
   #upgrade(
@@ -287,13 +301,4 @@ class BunHost implements Host {
 function sent(answer: BareAnswer, request: BunRequest): Response {
   if (answer.body instanceof ReadableStream) request.lasts();
   return responseOf(answer);
-}
-
-/** The answer when a protocol throws, which it should not. */
-function broken(
-  error: unknown,
-  { protocol, request }: { readonly protocol: Protocol; readonly request: WebRequest },
-): Response {
-  console.error(`muon: protocol "${protocol.name}" failed at ${request.method} ${request.path}:`, error);
-  return toResponse(failed(request, protocol));
 }

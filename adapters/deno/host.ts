@@ -17,6 +17,7 @@ import {
   toResponse,
 } from "../../runtime/mounts.ts";
 import { hostPort, listenError } from "../web/address.ts";
+import { reporter } from "../web/report.ts";
 import { responseOf, WebRequest } from "../web/web_request.ts";
 import { WebMessageSocket } from "../web/web_socket.ts";
 
@@ -31,7 +32,11 @@ export function serveDeno(options: HostOptions, { clock }: { readonly clock: Clo
   if (tls?.clientCa !== undefined) {
     throw new TypeError("Deno.serve cannot check client certificates: serve with the net host (serveNet)");
   }
-  const host = new DenoHost({ clock, maxMessage: options.maxMessage ?? 1_048_576 });
+  const host = new DenoHost({
+    clock,
+    maxMessage: options.maxMessage ?? 1_048_576,
+    report: reporter(options),
+  });
   try {
     host.listensOn(Deno.serve({
       hostname,
@@ -76,6 +81,7 @@ class DenoHost implements Host {
   addresses: readonly string[] = [];
   readonly #clock: Clock;
   readonly #maxMessage: number;
+  readonly #report: NonNullable<HostOptions["report"]>;
   readonly #mounts = new Mounts({ raw: false });
   readonly #end = new AbortController();
   readonly #sockets = new Set<WebMessageSocket>();
@@ -90,7 +96,12 @@ class DenoHost implements Host {
     this.#checkIdle();
   };
 
-  constructor(options: { readonly clock: Clock; readonly maxMessage: number }) {
+  constructor(options: {
+    readonly clock: Clock;
+    readonly maxMessage: number;
+    readonly report: NonNullable<HostOptions["report"]>;
+  }) {
+    this.#report = options.report;
     this.#clock = options.clock;
     this.#maxMessage = options.maxMessage;
   }
@@ -129,12 +140,12 @@ class DenoHost implements Host {
       return answer instanceof Promise
         ? answer.then((bare) => this.#sent(bare, info)).catch((error) => {
           this.#over();
-          return broken(error, { protocol, request });
+          return this.#broken(error, { protocol, request });
         })
         : this.#sent(answer, info);
     } catch (error) {
       this.#over();
-      return broken(error, { protocol, request });
+      return this.#broken(error, { protocol, request });
     }
   }
 
@@ -150,8 +161,17 @@ class DenoHost implements Host {
     try {
       return await protocol.fetch(request.web, peer);
     } catch (error) {
-      return broken(error, { protocol, request });
+      return this.#broken(error, { protocol, request });
     }
+  }
+
+  /** The answer when a protocol throws, which it should not. */
+  #broken(
+    error: unknown,
+    { protocol, request }: { readonly protocol: Protocol; readonly request: WebRequest },
+  ): Response {
+    this.#report(`protocol "${protocol.name}" failed at ${request.method} ${request.path}`, error);
+    return toResponse(failed(request, protocol));
   }
 
   /** A request is over once its answer is sent, if that is a stream; the rest of others the server's end waits for. */
@@ -223,13 +243,4 @@ class DenoHost implements Host {
     if (!this.#shut) this.#end.abort();
     await this.#server!.finished;
   }
-}
-
-/** The answer when a protocol throws, which it should not. */
-function broken(
-  error: unknown,
-  { protocol, request }: { readonly protocol: Protocol; readonly request: WebRequest },
-): Response {
-  console.error(`muon: protocol "${protocol.name}" failed at ${request.method} ${request.path}:`, error);
-  return toResponse(failed(request, protocol));
 }

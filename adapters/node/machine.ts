@@ -15,6 +15,7 @@ import type { Random } from "../../runtime/random.ts";
 import { parseArgs } from "./args.ts";
 import { machineEntropy, machineRandom } from "./chance.ts";
 import { machineClock } from "./clock.ts";
+import { tlsFaults } from "./tls_check.ts";
 
 /** What each runtime has of its own. */
 export type Own = Pick<
@@ -74,6 +75,7 @@ function machinePlatform(own: Own, options: SystemOptions): Platform {
     datagrams,
     env: (name) => process.env[name],
     parseArgs,
+    tlsFaults,
     write(text) {
       process.stdout.write(text);
     },

@@ -23,6 +23,7 @@ import {
 } from "../../runtime/mounts.ts";
 import { hostPort, listenError } from "../web/address.ts";
 import { LONGEST_HEAD } from "../web/longest_head.ts";
+import { reporter } from "../web/report.ts";
 import { NodeRequest } from "./bare_request.ts";
 import { headOf, sendAnswer, sendResponse, toRequest } from "./http_bridge.ts";
 import { peekHead } from "./peek.ts";
@@ -112,6 +113,7 @@ async function webSocketServer(maxMessage: number): Promise<WebSocketServer> {
 class NetHost implements Host {
   addresses: readonly string[] = [];
   readonly #options: HostOptions;
+  readonly #report: NonNullable<HostOptions["report"]>;
   readonly #mounts = new Mounts({ raw: true });
   #http: HttpServer | undefined;
   readonly #lanes: LaneHost;
@@ -125,6 +127,7 @@ class NetHost implements Host {
 
   constructor(options: HostOptions) {
     this.#options = options;
+    this.#report = reporter(options);
     const draining = () => this.#draining;
     this.#lanes = {
       get draining() {
@@ -136,7 +139,7 @@ class NetHost implements Host {
         return protocol?.answer === undefined ? undefined : protocol as AnswerProtocol;
       },
       failed: (error, { head, protocol }) => {
-        report(`protocol "${protocol.name}" failed at ${head.method} ${head.path}`, error);
+        this.#report(`protocol "${protocol.name}" failed at ${head.method} ${head.path}`, error);
         const { status, body } = failed(head, protocol);
         return { status, headers: { "content-type": "application/json" }, body };
       },
@@ -168,7 +171,7 @@ class NetHost implements Host {
     });
     server.on("tlsClientError", (_error, socket) => socket.destroy());
     // Such as too many open files: the connection is lost, the server goes on.
-    server.on("error", (error) => report(`cannot accept a connection on ${this.addresses[0]}`, error));
+    server.on("error", (error) => this.#report(`cannot accept a connection on ${this.addresses[0]}`, error));
   }
 
   mount(protocol: Protocol): Disposable {
@@ -250,7 +253,7 @@ class NetHost implements Host {
       await sendResponse(answer, response);
     } catch (error) {
       if (response.destroyed) return;
-      report(`protocol "${protocol.name}" failed at ${head.method} ${head.path}`, error);
+      this.#report(`protocol "${protocol.name}" failed at ${head.method} ${head.path}`, error);
       if (response.headersSent) response.destroy();
       else sendRefusal(failed(head, protocol), response);
     }
@@ -275,7 +278,7 @@ class NetHost implements Host {
         protocol.socket(new WsSocket(accepted, { copies: false, maxMessage }), connection.peer);
       });
     }, (error) => {
-      report("cannot load the package ws", error);
+      this.#report("cannot load the package ws", error);
       socket.destroy();
     });
   }
@@ -340,8 +343,4 @@ function writeRefusal({ status, body }: Refusal, socket: Duplex): void {
       "connection: close\r\n\r\n",
   );
   socket.end(body);
-}
-
-function report(what: string, error: unknown): void {
-  process.stderr.write(`muon: ${what}: ${error instanceof Error ? error.stack : String(error)}\n`);
 }

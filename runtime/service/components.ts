@@ -14,6 +14,7 @@ import type { Registry } from "../registry/registry.ts";
 import type { Selector } from "../selector/selector.ts";
 import type { Transport } from "../transport/transport.ts";
 import type { MeshOptions } from "./options.ts";
+import type { Origins } from "./origins.ts";
 
 /** One of each concept, chosen and made. */
 export interface Components {
@@ -61,16 +62,22 @@ export interface ImplementationNames {
 export interface Assembler {
   /** What there is to choose from, for `--help`. */
   readonly names: ImplementationNames;
+  /** Which of them is taken where nobody chooses. */
+  readonly defaults: Readonly<Record<keyof ImplementationNames, string>>;
   /** The runtime's own system. */
   system(): Promise<System>;
   /**
-   * Makes one of each.
+   * Makes one of each. `origins` says which flag or variable chose what, for errors.
    *
    * @throws {TypeError} If a name is unknown; the message lists those there are.
    */
   assemble(
     options: MeshOptions,
-    context: { readonly system: System; readonly advertised: Advertised },
+    context: {
+      readonly system: System;
+      readonly advertised: Advertised;
+      readonly origins?: Origins;
+    },
   ): Components;
   /** A class or instance, as a definition and the object that serves it. */
   scan(target: object): { readonly definition: ServiceDefinition; readonly implementation: object };

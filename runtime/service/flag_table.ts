@@ -7,7 +7,8 @@
 import { ALWAYS_DONE } from "../selector/strategies.ts";
 import { LOG_FORMATS, LOG_LEVELS } from "../log.ts";
 import type { FlagKind } from "./flag_values.ts";
-import type { ServiceOptions } from "./options.ts";
+import { CALL_POLICY } from "../policy.ts";
+import { SERVICE_DEFAULTS, type ServiceOptions } from "./options.ts";
 
 /** What flags set that is no option: files that are read, and parts of the call policy. */
 export type Extra =
@@ -29,6 +30,8 @@ export interface Flag {
   readonly kind: FlagKind;
   /** For `--help`. */
   readonly help: string;
+  /** What it is where nobody says it, for `--help`. @default {not said} */
+  readonly initial?: string;
   /** Group of implementations whose names `--help` lists behind it. */
   readonly names?: "registry" | "broker" | "transport" | "selector";
   /** Whether `connect` reads it too. @default {false} */
@@ -42,26 +45,58 @@ export interface Flag {
 const ONE_LINK = "one link carries all calls to a node at a time, so there is no pool";
 const ONE_SERVER = "what a node speaks is chosen by --transport";
 
+/** A duration as flags write it. */
+export function seconds(ms: number): string {
+  return ms % 1_000 === 0 ? `${ms / 1_000}s` : `${ms}ms`;
+}
+
 /** The flags of muon's core, by name. Names and variables are Go Micro's where it has them. */
 export const FLAGS: Readonly<Record<string, Flag>> = {
-  server_name: { sets: "name", kind: "text", help: "Name of the service" },
-  server_version: { sets: "version", kind: "text", help: "Version of what has none of its own" },
-  server_id: { sets: "id", kind: "text", help: "Id of this process; made up if not given" },
-  server_address: { sets: "address", kind: "text", help: "host:port to listen on; 127.0.0.1:0" },
-  server_advertise: { sets: "advertise", kind: "text", help: "host:port to put in the record instead" },
+  server_name: { sets: "name", kind: "name", help: "Name of the service" },
+  server_version: {
+    sets: "version",
+    kind: "text",
+    help: "Version of what has none of its own",
+    initial: "latest",
+  },
+  server_id: { sets: "id", kind: "text", help: "Id of this process", initial: "a UUID" },
+  server_address: {
+    sets: "address",
+    kind: "address",
+    help: "host:port to listen on",
+    initial: "127.0.0.1:0",
+  },
+  server_advertise: {
+    sets: "advertise",
+    kind: "place",
+    help: "host:port to put in the record",
+    initial: "where it listens",
+  },
   server_metadata: { sets: "metadata", kind: "pairs", help: "key=value for the record; may be given again" },
   max_concurrent_calls: {
     sets: "maxConcurrentCalls",
-    kind: "count",
-    help: "Calls at a time, more are refused; no limit",
+    kind: "positive",
+    help: "Calls at a time, more are refused",
+    initial: "no limit",
   },
   register_ttl: {
     sets: "registerTtl",
     kind: "duration",
-    help: "How long a record lives unless renewed; 60s",
+    help: "How long a record lives unless renewed",
+    initial: seconds(SERVICE_DEFAULTS.registerTtl),
   },
-  register_interval: { sets: "registerInterval", kind: "duration", help: "How often it is renewed; 20s" },
-  stop_timeout: { sets: "stopTimeout", kind: "duration", help: "How long a stop waits for calls; 10s" },
+  register_interval: {
+    sets: "registerInterval",
+    kind: "duration",
+    help: "How often it is renewed",
+    initial: seconds(SERVICE_DEFAULTS.registerInterval),
+  },
+  stop_timeout: {
+    sets: "stopTimeout",
+    kind: "duration",
+    help: "How long a stop waits for calls",
+    initial: seconds(SERVICE_DEFAULTS.stopTimeout),
+  },
   registry: { sets: "registry", kind: "text", names: "registry", mesh: true, help: "Registry" },
   registry_address: {
     sets: "registryAddress",
@@ -81,7 +116,8 @@ export const FLAGS: Readonly<Record<string, Flag>> = {
     sets: "ejection",
     kind: "ejection",
     mesh: true,
-    help: "When nodes that fail are left out, FAILURES[:TIME[:LONGEST]], or off; 3:5s:60s",
+    help: "When nodes that fail are left out: FAILURES[:TIME[:LONGEST]], or off",
+    initial: "3:5s:60s",
   },
   selector_filter: {
     sets: "filters",
@@ -103,9 +139,16 @@ export const FLAGS: Readonly<Record<string, Flag>> = {
     sets: "timeout",
     kind: "duration",
     mesh: true,
-    help: "Time for a call, retries included; 5s",
+    help: "Time for a call, retries included",
+    initial: seconds(CALL_POLICY.timeout),
   },
-  client_retries: { sets: "retries", kind: "count", mesh: true, help: "Tries after the first; 2" },
+  client_retries: {
+    sets: "retries",
+    kind: "count",
+    mesh: true,
+    help: "Tries after the first",
+    initial: String(CALL_POLICY.retries),
+  },
   client_pool_size: { sets: "unused", kind: "count", mesh: true, unused: ONE_LINK, help: "No effect" },
   client_pool_ttl: { sets: "unused", kind: "duration", mesh: true, unused: ONE_LINK, help: "No effect" },
   client: { sets: "unused", kind: "text", mesh: true, unused: ONE_SERVER, help: "No effect" },
@@ -113,7 +156,8 @@ export const FLAGS: Readonly<Record<string, Flag>> = {
   enable_tls: {
     sets: "tlsEnabled",
     kind: "boolean",
-    help: "Listen with TLS; true once certificate and key are given",
+    help: "Listen with TLS",
+    initial: "true once certificate and key are given",
   },
   tls_cert_file: { sets: "tlsCertFile", kind: "text", mesh: true, help: "File: certificate chain, PEM" },
   tls_key_file: { sets: "tlsKeyFile", kind: "text", mesh: true, help: "File: its key, PEM" },
@@ -122,19 +166,32 @@ export const FLAGS: Readonly<Record<string, Flag>> = {
     kind: "text",
     mesh: true,
     help: "File: authorities for the nodes that are called, PEM",
+    initial: "the system's",
   },
   tls_client_ca_file: {
     sets: "tlsClientCaFile",
     kind: "text",
     help: "File: authorities for those who call, PEM; callers must show a certificate",
   },
-  insecure: { sets: "insecure", kind: "boolean", help: "Listen beyond loopback without TLS" },
-  log_level: { sets: "logLevel", kind: LOG_LEVELS, mesh: true, help: "Least that is written; info" },
+  insecure: {
+    sets: "insecure",
+    kind: "boolean",
+    help: "Listen beyond loopback without TLS",
+    initial: "false",
+  },
+  log_level: {
+    sets: "logLevel",
+    kind: LOG_LEVELS,
+    mesh: true,
+    help: "Least that is written",
+    initial: "info",
+  },
   log_format: {
     sets: "logFormat",
     kind: LOG_FORMATS,
     mesh: true,
-    help: "How; text on a terminal, else json",
+    help: "How it is written",
+    initial: "text on a terminal, else json",
   },
   config_file: { sets: "configFile", kind: "text", mesh: true, help: "JSON file of flags" },
 };

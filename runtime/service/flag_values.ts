@@ -1,19 +1,28 @@
 /**
- * What stands behind a flag: text, yes or no, a number, a duration, pairs, one of some words.
+ * What stands behind a flag: text, a service's name, an address to listen on, a place to be reached at, yes or no, a
+ * number, a count (one that is positive), a duration, pairs, one of some words.
  *
  * @module
  */
 
+import { checkServiceName } from "../definition.ts";
+import { isHostPort } from "../host_port.ts";
 import { ejectionOf, type EjectionPolicy } from "../selector/ejection.ts";
+import { parseAddress } from "./address.ts";
 import { didYouMean } from "./nearest.ts";
+import { UsageError } from "./origins.ts";
 import { parseFilters, parseWeights } from "./selector_flags.ts";
 
 /** What a flag's value must be. */
 export type FlagKind =
   | "text"
+  | "name"
+  | "address"
+  | "place"
   | "boolean"
   | "number"
   | "count"
+  | "positive"
   | "duration"
   | "pairs"
   | "filters"
@@ -35,7 +44,7 @@ export const MAX_DURATION: number = 2 ** 31 - 1;
  * @param kind What it must be.
  * @param values What was written: one text; for what {@link isList} one or more.
  * @param from Flag, variable or file it comes from, for the error.
- * @throws {TypeError} That names where it comes from, what it must be and the current value.
+ * @throws {UsageError} That names where it comes from, what it must be and the current value.
  *
  * @example
  * ```ts
@@ -47,6 +56,15 @@ export function parseValue(kind: FlagKind, values: readonly string[], from: stri
   switch (kind) {
     case "text":
       return value;
+    case "name":
+      return checked(() => checkServiceName(value), { value, from });
+    case "address":
+      return checked(() => void parseAddress(value, from), { value, from });
+    case "place":
+      if (!isHostPort(value) || !portOf(value)) {
+        throw wrong(from, "host:port, as 10.0.0.1:8080 or [fd00::1]:8080", value);
+      }
+      return value;
     case "boolean":
       if (value === "true" || value === "1") return true;
       if (value === "false" || value === "0") return false;
@@ -57,6 +75,9 @@ export function parseValue(kind: FlagKind, values: readonly string[], from: stri
       return Number(value);
     case "count":
       if (!/^\d{1,9}$/.test(value)) throw wrong(from, "a whole number from 0", value);
+      return Number(value);
+    case "positive":
+      if (!/^\d{1,9}$/.test(value) || Number(value) === 0) throw wrong(from, "a whole number from 1", value);
       return Number(value);
     case "duration":
       return duration(value, from);
@@ -70,7 +91,7 @@ export function parseValue(kind: FlagKind, values: readonly string[], from: stri
       return ejection(value, from);
     default:
       if (!kind.includes(value)) {
-        throw new TypeError(
+        throw new UsageError(
           `${from} must be one of ${kind.join(", ")}: current value is ${JSON.stringify(value)}${
             didYouMean(value, kind)
           }`,
@@ -112,7 +133,7 @@ function ejection(value: string, from: string): Partial<EjectionPolicy> | false 
   try {
     ejectionOf(policy);
   } catch (cause) {
-    throw new TypeError(`${from}: ${(cause as Error).message}`, { cause });
+    throw new UsageError(`${from}: ${(cause as Error).message}`, { cause });
   }
   return policy;
 }
@@ -127,6 +148,25 @@ function pairs(values: readonly string[], from: string): Record<string, string> 
   return Object.fromEntries(map);
 }
 
-function wrong(from: string, what: string, value: string): TypeError {
-  return new TypeError(`${from} must be ${what}: current value is ${JSON.stringify(value)}`);
+/** The value, if a check that throws TypeErrors has nothing against it. */
+function checked(
+  check: () => void,
+  { value, from }: { readonly value: string; readonly from: string },
+): string {
+  try {
+    check();
+    return value;
+  } catch (error) {
+    const { message } = error as Error;
+    throw new UsageError(message.startsWith(from) ? message : `${from}: ${message}`);
+  }
+}
+
+function portOf(place: string): number | undefined {
+  const port = Number(place.slice(place.lastIndexOf(":") + 1));
+  return port >= 1 && port <= 65_535 ? port : undefined;
+}
+
+function wrong(from: string, what: string, value: string): UsageError {
+  return new UsageError(`${from} must be ${what}: current value is ${JSON.stringify(value)}`);
 }

@@ -7,12 +7,15 @@
  */
 
 import { text } from "../bytes.ts";
-import type { FlagSpec, Platform } from "../platform.ts";
+import type { FlagSpec, ParsedArgs, Platform } from "../platform.ts";
 import { type CallPolicy, fixedPolicy, type PolicyProvider } from "../policy.ts";
-import { type Extra, type Flag, FLAGS } from "./flag_table.ts";
+import { StartError } from "../start_error.ts";
+import type { ImplementationNames } from "./components.ts";
+import { type Flag, FLAGS } from "./flag_table.ts";
 import { type FlagKind, isList, parseValue } from "./flag_values.ts";
 import { didYouMean } from "./nearest.ts";
 import type { MeshTls, ServiceOptions, ServiceTls } from "./options.ts";
+import { Origins, type Setting, UsageError } from "./origins.ts";
 import type { OwnFlag, OwnFlags, OwnFlagValues } from "./own_flags.ts";
 
 /** How {@link readSettings} reads. */
@@ -23,6 +26,8 @@ export interface ReadOptions {
   readonly scope: "mesh" | "service";
   /** Flags of the user's own. @default {{}} */
   readonly own?: OwnFlags;
+  /** What may be chosen by name. @default {names are not looked at} */
+  readonly names?: ImplementationNames;
   /** Whether words that are no flags are taken. @default {false: such a word is an error} */
   readonly words?: boolean;
 }
@@ -31,6 +36,8 @@ export interface ReadOptions {
 export interface Settings {
   /** Options they set; they beat those of code. */
   readonly options: ServiceOptions;
+  /** Which of them said what, for errors that are found later. */
+  readonly origins: Origins;
   /** What they say of every call. */
   readonly policy: Partial<Pick<CallPolicy, "timeout" | "retries">>;
   /** Keys and certificates, read; `enabled` is `--enable_tls`. */
@@ -39,8 +46,6 @@ export interface Settings {
   readonly own: OwnFlagValues<OwnFlags>;
   /** Words that are no flags. */
   readonly words: readonly string[];
-  /** Whether `--help` was asked for. */
-  readonly help: boolean;
   /** What was given and has no effect, and why: for the log. */
   readonly notes: readonly string[];
 }
@@ -55,7 +60,9 @@ interface Given {
  * Reads file, environment and, where asked, the command line.
  *
  * @param platform Has them.
- * @throws {TypeError} That names the flag, variable or file and what it must be; an unknown flag is one, too.
+ * @throws {UsageError} That names the flag, variable or file and what it must be; an unknown flag is one, too.
+ * @throws {StartError} If a file that they name cannot be read.
+ * @throws {TypeError} If the user's own flags make no sense.
  */
 export async function readSettings(platform: Platform, options: ReadOptions): Promise<Settings> {
   const own = options.own ?? {};
@@ -64,42 +71,49 @@ export async function readSettings(platform: Platform, options: ReadOptions): Pr
   const config = line.given.get("config_file") ?? fromEnvironment(platform, "config_file");
   const file = config === undefined ? undefined : await readConfig(config, platform);
 
-  const found: Partial<Record<keyof ServiceOptions | Extra, unknown>> = {};
-  const origins: Partial<Record<keyof ServiceOptions | Extra, string>> = {};
+  const found: Partial<Record<Setting, unknown>> = {};
+  const from = new Map<Setting, string>();
   const notes: string[] = [];
   for (const [name, flag] of Object.entries(FLAGS)) {
     if (options.scope === "mesh" && !flag.mesh) continue;
     const given = line.given.get(name) ?? fromEnvironment(platform, name) ?? file?.get(name);
     if (given === undefined) continue;
-    const value = parseValue(flag.kind, given.values, given.from);
     const always = Object.hasOwn(flag.unusedValues ?? {}, given.values[0]!)
       ? flag.unusedValues![given.values[0]!]
       : undefined;
+    const choices = flag.names === undefined || always !== undefined
+      ? undefined
+      : options.names?.[flag.names];
+    const value = parseValue(choices ?? flag.kind, given.values, given.from);
     if (flag.unused !== undefined) notes.push(`${given.from} has no effect: ${flag.unused}`);
     else if (always !== undefined) notes.push(`${given.from} ${value} has no effect: ${always}`);
     else {
       found[flag.sets] = value;
-      origins[flag.sets] = given.from;
+      from.set(flag.sets, given.from);
     }
   }
+  const origins = new Origins(from);
   const { tlsEnabled, tlsCertFile, tlsKeyFile, tlsCaFile, tlsClientCaFile, ...rest } = found;
   const { timeout, retries, configFile: _, unused: __, ...plain } = rest;
-  if (timeout === 0) throw new TypeError(`${origins.timeout} must be more than 0`);
-  const pem = (path: unknown, flag: keyof typeof origins) =>
-    path === undefined ? undefined : readPem(String(path), { platform, from: origins[flag]! });
-  const [cert, key, ca, clientCa] = await Promise.all([
-    pem(tlsCertFile, "tlsCertFile"),
-    pem(tlsKeyFile, "tlsKeyFile"),
-    pem(tlsCaFile, "tlsCaFile"),
-    pem(tlsClientCaFile, "tlsClientCaFile"),
-  ]);
+  if (timeout === 0) throw new UsageError(`${origins.nameOf("timeout")} must be more than 0`);
+  const pem = (path: unknown, setting: Setting) => {
+    if (path === undefined) return undefined;
+    const said = origins.nameOf(setting);
+    from.set(setting, `${said} (${path})`);
+    return readPem(String(path), { platform, from: said });
+  };
+  // One by one, so that of several that are missing it is always the same that is named.
+  const cert = await pem(tlsCertFile, "tlsCertFile");
+  const key = await pem(tlsKeyFile, "tlsKeyFile");
+  const ca = await pem(tlsCaFile, "tlsCaFile");
+  const clientCa = await pem(tlsClientCaFile, "tlsClientCaFile");
   return {
     options: plain as ServiceOptions,
+    origins,
     policy: defined({ timeout, retries }),
     tls: defined({ cert, key, ca, clientCa, enabled: tlsEnabled }),
     own: ownValues(own, { platform, line }),
     words: line.words,
-    help: line.help,
     notes,
   };
 }
@@ -155,26 +169,23 @@ function given(flag: Flag, value: string, from: string): Given {
 async function readConfig(config: Given, platform: Platform): Promise<Map<string, Given>> {
   const path = config.values[0]!;
   const what = `the file ${path} (${config.from})`;
-  const bytes = await platform.files?.read(path).catch((cause: Error) => {
-    throw new TypeError(`Cannot read ${what}: ${cause.message}`, { cause });
-  });
-  if (bytes === undefined) throw new TypeError(`Cannot read ${what}: there is none`);
+  const bytes = await readFile(path, { platform, what });
   let content: unknown;
   try {
     content = JSON.parse(text(bytes));
   } catch (cause) {
-    throw new TypeError(`Cannot read ${what}: it is not JSON: ${(cause as Error).message}`, { cause });
+    throw new UsageError(`Cannot read ${what}: it is not JSON: ${(cause as Error).message}`, { cause });
   }
   if (typeof content !== "object" || content === null || Array.isArray(content)) {
-    throw new TypeError(`Cannot read ${what}: it must be an object of flags, as { "registry": "memory" }`);
+    throw new UsageError(`Cannot read ${what}: it must be an object of flags, as { "registry": "memory" }`);
   }
   const found = new Map<string, Given>();
   for (const [key, value] of Object.entries(content)) {
     const name = key.replaceAll("-", "_");
     const from = `"${key}" in ${path}`;
     const flag = Object.hasOwn(FLAGS, name) ? FLAGS[name] : undefined;
-    if (flag === undefined) throw new TypeError(unknown(from, name, Object.keys(FLAGS)));
-    if (found.has(name)) throw new TypeError(`${from} is there twice`);
+    if (flag === undefined) throw new UsageError(unknown(from, name, Object.keys(FLAGS)));
+    if (found.has(name)) throw new UsageError(`${from} is there twice`);
     found.set(name, { values: configValues(flag, value, from), from });
   }
   return found;
@@ -194,23 +205,31 @@ function configValues(flag: Flag, value: unknown, from: string): readonly string
     : several
     ? "a string or an array of strings"
     : "a string, a number, true or false";
-  throw new TypeError(`${from} must be ${wanted}: current value is ${JSON.stringify(value)}`);
+  throw new UsageError(`${from} must be ${wanted}: current value is ${JSON.stringify(value)}`);
 }
 
 interface Line {
   readonly given: ReadonlyMap<string, Given>;
   readonly words: readonly string[];
-  readonly help: boolean;
 }
 
-const EMPTY_LINE: Line = { given: new Map(), words: [], help: false };
+const EMPTY_LINE: Line = { given: new Map(), words: [] };
+
+/**
+ * Whether a command line asks for help. That is answered whatever else is on it, or wrong with it, or with a variable:
+ * who asks wants to know what would be right.
+ */
+export function asksForHelp(args: readonly string[]): boolean {
+  const end = args.indexOf("--");
+  return (end < 0 ? args : args.slice(0, end)).some((word) => /^(?:-h|--help(?:=true|=1)?)$/.test(word));
+}
 
 function parseLine(platform: Platform, options: ReadOptions, own: OwnFlags): Line {
-  const kinds = new Map<string, FlagKind>();
+  const kinds = new Map<string, FlagKind>([["help", "boolean"]]);
   for (const [name, flag] of Object.entries(FLAGS)) kinds.set(name, flag.kind);
   for (const [name, flag] of Object.entries(own)) kinds.set(name, kindOf(flag));
 
-  const specs: Record<string, FlagSpec> = { help: { type: "boolean", short: "h", multiple: true } };
+  const specs: Record<string, FlagSpec> = {};
   // Yes-or-no flags take a value, too (`--insecure=false`), which no parser of GNU's conventions lets a bare one have.
   // And all may be given more than once, so that it is said here which one was.
   for (const name of kinds.keys()) specs[name] = { type: "string", multiple: true };
@@ -218,23 +237,36 @@ function parseLine(platform: Platform, options: ReadOptions, own: OwnFlags): Lin
   const end = platform.args.indexOf("--");
   const flags = end < 0 ? platform.args : platform.args.slice(0, end);
   const behind = end < 0 ? [] : platform.args.slice(end);
-  const normal = flags.map((word) => {
-    if (!word.startsWith("-") || word === "-" || word === "-h") return word;
+  const normal = flags.map((word, at) => {
+    if (!word.startsWith("-") || word === "-") return word;
     const equals = word.indexOf("=");
     const written = equals < 0 ? word : word.slice(0, equals);
     const name = written.slice(2).replaceAll("-", "_");
-    if (name === "help" && equals < 0) return "--help";
     const kind = kinds.get(name);
     if (!word.startsWith("--") || kind === undefined) {
-      throw new TypeError(unknown(`flag ${written}`, `--${name}`, ["help", ...kinds.keys()].map(dashed)));
+      if (name.startsWith("no_") && kinds.get(name.slice(3)) === "boolean") {
+        throw new UsageError(`Unknown flag ${written}: write --${name.slice(3)}=false`);
+      }
+      throw new UsageError(unknown(`flag ${written}`, `--${name}`, [...kinds.keys()].map(dashed)));
     }
     if (equals >= 0) return `--${name}${word.slice(equals)}`;
-    return kind === "boolean" ? `--${name}=true` : `--${name}`;
+    if (kind !== "boolean") return `--${name}`;
+    const next = flags[at + 1];
+    if (next === "true" || next === "false") {
+      // It would be yes, and the next word none of its.
+      throw new UsageError(`The value of ${written} stands behind "=": write --${name}=${next}`);
+    }
+    return `--${name}=true`;
   });
 
-  const parsed = platform.parseArgs([...normal, ...behind], specs);
+  let parsed: ParsedArgs;
+  try {
+    parsed = platform.parseArgs([...normal, ...behind], specs);
+  } catch (cause) {
+    throw new UsageError((cause as Error).message, { cause });
+  }
   if (parsed.positionals.length > 0 && options.words !== true) {
-    throw new TypeError(
+    throw new UsageError(
       `Unexpected ${
         JSON.stringify(parsed.positionals[0])
       } on the command line: only flags are known; see --help`,
@@ -246,11 +278,14 @@ function parseLine(platform: Platform, options: ReadOptions, own: OwnFlags): Lin
     if (values === undefined) continue;
     if (values.length > 1 && !isList(kind)) {
       const said = values.map((value) => JSON.stringify(value)).join(", then ");
-      throw new TypeError(`--${name} is given ${values.length} times: ${said}`);
+      throw new UsageError(`--${name} is given ${values.length} times: ${said}`);
     }
     found.set(name, { values, from: `--${name}` });
   }
-  return { given: found, words: parsed.positionals, help: parsed.values.help !== undefined };
+  // Yes was answered before: what is left is no, or nothing that a value may be.
+  const help = found.get("help");
+  if (help !== undefined) parseValue("boolean", help.values, help.from);
+  return { given: found, words: parsed.positionals };
 }
 
 function dashed(name: string): string {
@@ -306,15 +341,22 @@ async function readPem(
   path: string,
   { platform, from }: { readonly platform: Platform; readonly from: string },
 ): Promise<string> {
-  const bytes = await platform.files?.read(path).catch((cause: Error) => {
-    throw new TypeError(`Cannot read the file ${path} (${from}): ${cause.message}`, { cause });
-  });
-  if (bytes === undefined) throw new TypeError(`Cannot read the file ${path} (${from}): there is none`);
-  const pem = text(bytes);
+  const pem = text(await readFile(path, { platform, what: `the file ${path} (${from})` }));
   if (!pem.includes("-----BEGIN ")) {
-    throw new TypeError(`The file ${path} (${from}) is not PEM: it has no line -----BEGIN …-----`);
+    throw new StartError(`The file ${path} (${from}) is not PEM: it has no line -----BEGIN …-----`);
   }
   return pem;
+}
+
+async function readFile(
+  path: string,
+  { platform, what }: { readonly platform: Platform; readonly what: string },
+): Promise<Uint8Array> {
+  const bytes = await platform.files?.read(path).catch((cause: Error) => {
+    throw new StartError(`Cannot read ${what}: ${cause.message}`, { cause });
+  });
+  if (bytes === undefined) throw new StartError(`Cannot read ${what}: there is none`);
+  return bytes;
 }
 
 /** The entries that have a value. */

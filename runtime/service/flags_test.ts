@@ -6,7 +6,7 @@ import { byVersion } from "../selector/filters.ts";
 import { byOwnWeight } from "../selector/weights.ts";
 import { createVirtualSystem, type VirtualSystemOptions } from "../virtual_platform.ts";
 import { FLAGS } from "./flag_table.ts";
-import { type ReadOptions, readSettings, type Settings, withSettings } from "./flags.ts";
+import { asksForHelp, type ReadOptions, readSettings, type Settings, withSettings } from "./flags.ts";
 import { helpText } from "./help.ts";
 
 const PEM = "-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----\n";
@@ -310,6 +310,26 @@ describe("a wrong command line", () => {
     await refused(["--server_name"], /server_name.*argument missing/);
   });
 
+  test("has a value behind a yes-or-no flag without =, or a no- before it", async () => {
+    const words = { words: true, own: { dry_run: { type: "boolean", help: "x" } } } as const;
+    await refused(
+      ["--insecure", "false"],
+      /^The value of --insecure stands behind "=": write --insecure=false/,
+      words,
+    );
+    await refused(["--dry-run", "true"], /--dry-run stands behind "=": write --dry_run=true/, words);
+    await refused(["--insecure", "false"], /write --insecure=false/);
+    await refused(["--no-insecure"], /^Unknown flag --no-insecure: write --insecure=false/);
+    await refused(["--no_registry"], /^Unknown flag --no_registry; did you mean "--registry"/);
+    const taken = await read(
+      { args: ["--insecure=false", "false", "--dry-run", "yes", "--", "true"] },
+      words,
+    );
+    assert.deepEqual(taken.options, { insecure: false });
+    assert.deepEqual(taken.own, { dry_run: true });
+    assert.deepEqual(taken.words, ["false", "yes", "true"]);
+  });
+
   test("gives a flag twice", async () => {
     await refused(["--registry=a", "--registry", "b"], /^--registry is given 2 times: "a", then "b"/);
     await refused(["--server-name=a", "--server_name=a"], /--server_name is given 2 times/);
@@ -366,17 +386,39 @@ describe("flags of the user's own", () => {
 });
 
 test("--help shows every flag, one's own first, and what there is to choose from", async () => {
-  for (const args of [["--help"], ["-h"], ["--help", "--help"]]) {
-    assert.equal((await line(...args)).help, true);
+  for (
+    const args of ["--help", "-h", "--help --help", "--help=true", "--bogus --help", "serve -h --registry"]
+  ) {
+    assert.ok(asksForHelp(args.split(" ")), args);
   }
-  assert.equal((await line()).help, false);
+  for (const args of ["", "--help=false", "--registry=-h", "-- --help", "help"]) {
+    assert.ok(!asksForHelp(args.split(" ")), args);
+  }
+  assert.deepEqual((await line("--help=false")).options, {});
+  await refused(["--help=perhaps"], /^--help must be true or false: current value is "perhaps"/);
   const text = helpText({
-    own: { run_client: { type: "boolean", help: "Launch the client", env: "RUN" } },
+    own: {
+      run_client: { type: "boolean", help: "Launch the client", env: "RUN" },
+      wait: { type: "duration", help: "How long", default: 1_500 },
+    },
+    options: { registry: "file", broker: { name: "mine" } as never, stopTimeout: 90_000, insecure: true },
     names: { registry: ["file", "memory"], broker: ["http"], transport: ["ws"], selector: ["random"] },
   });
   assert.match(text, /^Flags of this program:\n {2}--run_client +Launch the client \[\$RUN\]\n/);
   for (const name of Object.keys(FLAGS)) assert.match(text, new RegExp(`^  --${name} `, "m"));
-  assert.match(text, /^ {2}--registry TEXT +Registry: file, memory$/m);
+  for (
+    const line of [
+      /--wait TIME +How long \(default: 1500ms\)/,
+      /--registry TEXT +Registry: file, memory \(default: file\)/,
+      /--broker TEXT +Broker: http \(default: mine\)/,
+      /--server_address HOST:PORT +host:port to listen on \(default: 127\.0\.0\.1:0\)/,
+      /--register_ttl TIME .*\(default: 60s\)/,
+      /--stop_timeout TIME .*\(default: 90s\)/,
+      /--client_retries N .*\(default: 2\)/,
+      /--insecure .*\(default: true\)/,
+      /--registry_address TEXT +Where it is; for file its directory/,
+    ]
+  ) assert.match(text, new RegExp(`^ {2}${line.source}$`, "m"));
   assert.match(text, /^ {2}--register_ttl TIME +How long/m);
   assert.ok(text.split("\n").every((each) => each.length <= 120), "no line is too long for a terminal");
   assert.match(text, /^ {2}--help, -h +Show/m);

@@ -7,6 +7,7 @@
 import { checkServiceName, DEFAULT_VERSION, handlerOf, type ServiceDefinition } from "../definition.ts";
 import type { AnySchema } from "../schema.ts";
 import type { ServiceOptions } from "./options.ts";
+import type { Origins } from "./origins.ts";
 
 /** A definition and the object whose members serve it. */
 export interface Handled {
@@ -33,12 +34,15 @@ export interface Subscribed {
  *
  * @param given What `handle` and `subscribe` were given.
  * @param options `name` and `version` are those of what has none of its own; `named` is `--server_name`, which beats a
- * class's own.
+ * class's own; `origins` says which flag or variable that was.
  * @throws {TypeError} If there is nothing to serve, or `named` would name several.
  */
 export function servedBy(
   given: { readonly handled: readonly Handled[]; readonly subscribed: readonly Subscribed[] },
-  options: Pick<ServiceOptions, "name" | "version"> & { readonly named: string | undefined },
+  options: Pick<ServiceOptions, "name" | "version"> & {
+    readonly named: string | undefined;
+    readonly origins: Origins;
+  },
 ): readonly Handled[] {
   const { named, version } = options;
   if (named !== undefined) checkServiceName(named);
@@ -50,8 +54,9 @@ export function servedBy(
   }));
   if (named !== undefined && handled.length > 0) {
     if (handled.length > 1) {
-      throw new TypeError(
-        `--server_name names one service, and this process serves ${
+      throw options.origins.wrong(
+        ["name"],
+        `${options.origins.nameOf("name")} names one service, and this process serves ${
           handled.map(({ definition }) => definition.name).join(", ")
         }`,
       );

@@ -18,8 +18,9 @@ import type { Outgoing, Parent } from "../server/server_call.ts";
 import type { Accept } from "../transport/transport.ts";
 import type { Assembler, Components } from "./components.ts";
 import { Publisher } from "./events.ts";
-import { readSettings, withSettings } from "./flags.ts";
+import { readSettings, type Settings, withSettings } from "./flags.ts";
 import type { MeshOptions } from "./options.ts";
+import { checkTls } from "./tls.ts";
 
 /**
  * Calls services and publishes events. Disposing it ends what is under way and closes its links.
@@ -147,26 +148,35 @@ export class MeshCore implements Mesh, Outgoing {
  */
 export async function connectMesh(assembler: Assembler, options: MeshOptions): Promise<Mesh> {
   const system = options.system ?? await assembler.system();
-  const settings = await readSettings(system.platform, { args: false, scope: "mesh" });
-  return meshOf(assembler, { system, options: withSettings(options, settings), notes: settings.notes });
+  const settings = await readSettings(system.platform, {
+    args: false,
+    scope: "mesh",
+    names: assembler.names,
+  });
+  return meshOf(assembler, { system, options: withSettings(options, settings), settings });
 }
 
 /**
  * A mesh by options that are settled.
  *
+ * @throws {TypeError} If an implementation's name is unknown.
+ * @throws {StartError} If a key or a certificate cannot be used.
  * @param assembler Makes what it is put together from.
- * @param how `notes` is what was given and has no effect, for the log.
+ * @param how `settings` is what the options were settled with.
  */
 export function meshOf(
   assembler: Assembler,
-  how: { readonly system: System; readonly options: MeshOptions; readonly notes: readonly string[] },
+  how: { readonly system: System; readonly options: MeshOptions; readonly settings: Settings },
 ): Mesh {
-  const { system, options, notes } = how;
+  const { system, options, settings: { notes, origins } } = how;
+  const warnings = checkTls(system, { tls: options.tls, origins });
   const components = assembler.assemble(options, {
     system,
     advertised: { address: () => undefined, secure: false },
+    origins,
   });
   for (const note of notes) components.log.info(note);
+  for (const warning of warnings) components.log.warn(warning);
   return new MeshCore(components, options);
 }
 

@@ -5,7 +5,9 @@
  */
 
 import type { Clock } from "../clock.ts";
+import { textOf } from "../errors.ts";
 import type { Protocol, RequestHead } from "../host.ts";
+import { redact } from "../log.ts";
 import type { DebugInfo } from "../server/debug.ts";
 import { METRICS_CONTENT_TYPE, metricsText } from "../server/metrics.ts";
 import type { ServiceEntry } from "../server/table.ts";
@@ -93,7 +95,8 @@ function complaintOf(check: () => unknown, clock: Clock): Promise<string | undef
     const asked = async () => await check();
     asked().then(
       (result) => result === false ? "not well" : undefined,
-      (error) => error instanceof Error ? error.message : String(error),
+      // Who asks shows no credentials.
+      (error) => redact(textOf(error instanceof Error ? error.message : error)),
     ).then((complaint) => {
       timer.cancel();
       resolve(complaint);

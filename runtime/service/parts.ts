@@ -19,6 +19,7 @@ import type { Handled } from "./handled.ts";
 import { MeshCore } from "./mesh.ts";
 import { createOps } from "./ops.ts";
 import { SERVICE_DEFAULTS, type ServiceOptions } from "./options.ts";
+import type { Origins, Setting } from "./origins.ts";
 import { closeAll, deadlineIn, Phases, until } from "./phases.ts";
 import { recordOf } from "./records.ts";
 import { Registration } from "./registration.ts";
@@ -32,6 +33,8 @@ export interface PartsOptions {
   readonly assembler: Assembler;
   /** The options in force. */
   readonly options: ServiceOptions;
+  /** Which flags and variables they come from. */
+  readonly origins: Origins;
   /** Where to listen. */
   readonly listen: HostPort;
   /** Key and certificate to listen with. */
@@ -43,6 +46,9 @@ export interface PartsOptions {
   /** How the service is, for `Debug.Health` and operators. */
   readonly health: () => string;
 }
+
+/** What a record is made of: if a registry refuses one, it may be for these. */
+const IN_RECORD: readonly Setting[] = ["name", "version", "id", "address", "advertise", "metadata"];
 
 /** The parts of one service. */
 export class Parts {
@@ -69,11 +75,12 @@ export class Parts {
    */
   constructor(how: PartsOptions) {
     this.#how = how;
-    const { system, assembler, options, tls, handled } = how;
+    const { system, assembler, options, origins, tls, handled } = how;
     const { clock } = system;
     this.components = assembler.assemble(options, {
       system,
       advertised: { address: () => this.#address, secure: tls !== undefined },
+      origins,
     });
     const { codecs, log } = this.components;
     this.#id = options.id ?? uuid(system.entropy);
@@ -160,7 +167,7 @@ export class Parts {
   async #listen(signal: AbortSignal): Promise<void> {
     const { system, options, listen, tls, routes } = this.#how;
     const { clock, platform } = system;
-    const { transports, brokerProtocol } = this.components;
+    const { transports, brokerProtocol, log } = this.components;
     const { accept } = this.server;
     for (const transport of transports) {
       const protocol = transport.protocol?.(accept);
@@ -184,8 +191,12 @@ export class Parts {
           checks: options.checks ?? {},
         }));
       }
-      if (routes.length > 0) mounted.push(await createRoutes(routes));
-      const serve = platform.serve({ ...listen, ...(tls === undefined ? {} : { tls }) });
+      if (routes.length > 0) mounted.push(await createRoutes(routes, { log }));
+      const serve = platform.serve({
+        ...listen,
+        report: (message, error) => log.error(message, { error }),
+        ...(tls === undefined ? {} : { tls }),
+      });
       this.#host = await until(signal, serve, dispose);
       this.#closing.push(this.#host);
       for (const protocol of mounted) this.#host.mount(protocol);
@@ -221,7 +232,7 @@ export class Parts {
   }
 
   async #register(signal: AbortSignal): Promise<void> {
-    const { system, options, tls, handled } = this.#how;
+    const { system, options, origins, tls, handled } = this.#how;
     const { clock, random } = system;
     const { registry, transports, broker, log } = this.components;
     const address = this.#address!;
@@ -243,7 +254,12 @@ export class Parts {
       random,
       log,
     });
-    const registering = registration.start();
+    const registering = registration.start().catch((error) => {
+      const refused = error instanceof TypeError || error instanceof RangeError;
+      throw refused && IN_RECORD.some((setting) => origins.has(setting))
+        ? origins.wrong(IN_RECORD, error.message)
+        : error;
+    });
     // Some records may be in when others are refused, or when the start is given up: what is not wanted any more
     // is taken out again, as soon as the registry has said what became of it.
     const undo = {

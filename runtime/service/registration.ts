@@ -30,6 +30,24 @@ export interface RegistrationOptions {
   readonly log: Logger;
 }
 
+/**
+ * What is wrong with the times of a registration; `undefined`: nothing.
+ *
+ * @param times In ms.
+ * @param names How they are called, for the text.
+ */
+export function complaintOfTimes(
+  { ttl, interval }: Pick<RegistrationOptions, "ttl" | "interval">,
+  names = { ttl: "registerTtl", interval: "registerInterval" },
+): string | undefined {
+  const current = `current values are ${interval} ms and ${ttl} ms`;
+  if (!(interval > 0 && Number.isFinite(ttl))) {
+    return `${names.interval} must be above 0 ms, and ${names.ttl} finite: ${current}`;
+  }
+  if (interval * 2 <= ttl) return undefined;
+  return `${names.interval} must be at most half of ${names.ttl}, so that a lost renewal harms nobody: ${current}`;
+}
+
 const TRIES = 3;
 /** How long a start that failed tries to take back what it registered, in ms. */
 const WITHDRAWAL = 1_000;
@@ -49,18 +67,8 @@ export class Registration {
   #awaySince: number | undefined;
 
   constructor(options: RegistrationOptions) {
-    if (!(options.interval > 0 && Number.isFinite(options.ttl))) {
-      throw new RangeError(
-        `registerInterval must be above 0 ms, and registerTtl finite: current values are ${options.interval} ms and ` +
-          `${options.ttl} ms`,
-      );
-    }
-    if (options.interval * 2 > options.ttl) {
-      throw new RangeError(
-        `registerInterval must be at most half of registerTtl, so that a lost renewal harms nobody: current values are ` +
-          `${options.interval} ms and ${options.ttl} ms`,
-      );
-    }
+    const complaint = complaintOfTimes(options);
+    if (complaint !== undefined) throw new RangeError(complaint);
     this.#options = options;
   }
 

@@ -16,9 +16,33 @@ describe("run", () => {
     return { ...given, run };
   }
 
+  test("greets nobody where stderr is no terminal, unless it is told to write for people", async () => {
+    const ways: readonly [Parameters<typeof world>[0], boolean][] = [
+      [{}, false],
+      [{ terminal: true }, true],
+      [{ args: ["--log_format=text"] }, true],
+      [{ terminal: true, env: { MICRO_LOG_FORMAT: "json" } }, false],
+    ];
+    for (const [machine, greets] of ways) {
+      const made = world(machine);
+      const { run } = await running(made);
+      assert.equal(made.system.platform.stderr.startsWith("muon: greeter"), greets, JSON.stringify(machine));
+      made.system.platform.raise("SIGTERM");
+      await within(made.clock, run);
+    }
+    for (const args of [["--log-format", "json"], ["--log_format=json"]]) {
+      const wrong = world({ terminal: true, args: ["--bogus", ...args] });
+      await service(wrong).service.run();
+      assert.match(JSON.parse(wrong.system.platform.stderr).message, /--bogus/);
+    }
+    const wrong = world({ terminal: true, args: ["--bogus"] });
+    await service(wrong).service.run();
+    assert.match(wrong.system.platform.stderr, /^Unknown flag --bogus/);
+  });
+
   test("greets people, and ends at the first signal", async () => {
     for (const signal of ["SIGINT", "SIGTERM"] as const) {
-      const made = world();
+      const made = world({ terminal: true });
       const { run } = await running(made);
       const { platform } = made.system;
       assert.match(platform.stderr, /^muon: greeter 1\.0\.0\n {2}address {3}127\.0\.0\.1:8080 \(muon\.v1/m);
@@ -69,10 +93,12 @@ describe("run", () => {
     await within(made.clock, run);
   });
 
-  test("throws what a start or a stop throws", async () => {
-    const made = world();
-    await using _other = await made.system.platform.serve({ port: 8080 });
-    await assert.rejects(service(made).service.run(), /in use/);
+  test("throws what a program does wrong at the start, and what a stop throws", async () => {
+    await assert.rejects(service(world(), { registry: "memry" }).service.run(), TypeError);
+    const beforeStart = () => {
+      throw new RangeError("no such thing");
+    };
+    await assert.rejects(service(world(), { beforeStart }).service.run(), /no such thing/);
 
     const other = world();
     const { run } = await running(other, { beforeStop: () => Promise.reject(new Error("not saved")) });
@@ -96,13 +122,87 @@ describe("run", () => {
     const wrong = world({ args: ["--registy=x"] });
     await service(wrong).service.run();
     assert.equal(wrong.system.platform.exitCode, 2);
-    assert.match(wrong.system.platform.stderr, /^Unknown flag --registy; did you mean "--registry"/);
+    assert.match(wrong.system.platform.stderr, /"Unknown flag --registy; did you mean ..--registry/);
 
-    const help = world({ args: ["--help"] });
+    const help = world({ args: ["--bogus", "--help=true"], env: { MICRO_REGISTRY: "memry" } });
     await service(help).service.run();
     assert.equal(help.system.platform.exitCode, 0);
-    assert.match(help.system.platform.stdout, /--registry TEXT +Registry: file, /);
+    assert.match(help.system.platform.stdout, /--registry TEXT +Registry: file, .*\(default: memory\)\n/);
     assert.equal(help.system.platform.stderr, "");
+  });
+
+  test("ends with 2 at a value that is wrong, and names it, where it comes from and what there is", async () => {
+    const wrong: readonly [Parameters<typeof world>[0], RegExp][] = [
+      [
+        { args: ["--registry=memry"] },
+        /^--registry must be one of file, kv,.*"memry".*did you mean "memory"/,
+      ],
+      [{ env: { MICRO_REGISTRY: "memry" } }, /^MICRO_REGISTRY must be one of.*"memry"/],
+      [
+        { args: ["--selector=blackls"] },
+        /^--selector must be one of random, roundrobin, leastconn:.*"blackls/,
+      ],
+      [{ args: ["--broker=nats"] }, /^--broker must be one of http, memory: current value is "nats"/],
+      [{ args: ["--transport=grpc"] }, /^--transport must be one of .*ws.*"grpc"/],
+      [{ args: ["--server_address=127.0.0.1:99999"] }, /^--server_address must be .*:99999.*65535/],
+      [{ args: ["--server_address=8080"] }, /^--server_address must be .*write :8080/],
+      [{ args: ["--server_address=0.0.0.0:80"] }, /0\.0\.0\.0:80 \(--server_address\) without TLS/],
+      [{ args: ["--server_advertise=me"] }, /^--server_advertise must be host:port/],
+      [{ args: ["--server_advertise=me:0"] }, /^--server_advertise must be host:port/],
+      [{ args: ["--server_name=a b"] }, /^--server_name: Service name must be .*"a b"/],
+      [
+        { args: ["--register_ttl=5"] },
+        /default of --register_interval must be at most half of --register_ttl/,
+      ],
+      [{ env: { MUON_REGISTER_INTERVAL: "31s" } }, /^MUON_REGISTER_INTERVAL .* half of the default of --reg/],
+      [{ args: ["--enable_tls"] }, /^--enable_tls needs a certificate/],
+      [{ args: ["--broker_address=x:1"] }, /no address to be set: current value of --broker_address/],
+      [{ args: ["--max_concurrent_calls=0"] }, /^--max_concurrent_calls must be a whole number from 1/],
+      [{ args: ["--server_name"] }, /--server_name/],
+    ];
+    for (const [machine, message] of wrong) {
+      const made = world(machine);
+      await service(made).service.run();
+      const { exitCode, stderr, stdout } = made.system.platform;
+      assert.equal(exitCode, 2, stderr);
+      assert.match(JSON.parse(stderr).message, message);
+      assert.equal(stdout, "");
+      assert.equal(await made.listens(), false);
+    }
+  });
+
+  test("ends with 1 and without a stack where the machine is in the way", async () => {
+    const taken = world();
+    await using _other = await taken.system.platform.serve({ port: 8080 });
+    await service(taken).service.run();
+    const gone = world({ args: ["--tls_cert_file=/gone.pem"] });
+    await service(gone).service.run();
+    const config = world({ env: { MUON_CONFIG_FILE: "/gone.json" } });
+    await service(config).service.run();
+    const away = world();
+    const register = () => Promise.reject(new Error("it is asleep"));
+    const registry = registryThat(away.registry, { register, deregister: register });
+    await within(away.clock, service(away, { registry }).service.run());
+    const why = [/in use/, /\/gone\.pem \(--tls_cert_file\): there is none/, /\/gone\.json/, /asleep/];
+    for (const [index, { system: { platform } }] of [taken, gone, config, away].entries()) {
+      assert.equal(platform.exitCode, 1);
+      assert.match(JSON.parse(platform.stderr).message, why[index]!);
+      assert.ok(!platform.stderr.includes("    at "), platform.stderr);
+    }
+  });
+
+  test("a registry that refuses what a flag puts into the record is a wrong flag", async () => {
+    const register = () => Promise.reject(new RangeError("the node id is too long"));
+    for (const args of [["--server_id=much-too-long"], []]) {
+      const made = world({ args });
+      const run = within(
+        made.clock,
+        service(made, { registry: registryThat(made.registry, { register }) }).service.run(),
+      );
+      if (args.length === 0) await assert.rejects(run, RangeError);
+      else await run;
+      assert.equal(made.system.platform.exitCode, args.length === 0 ? undefined : 2);
+    }
   });
 
   test("says which flags have no effect", async () => {

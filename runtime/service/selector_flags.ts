@@ -7,6 +7,7 @@
 import { byAddress, byEndpoint, byLabel, byVersion } from "../selector/filters.ts";
 import type { Filter, Weight } from "../selector/selector.ts";
 import { byLabelWeight, byOwnWeight } from "../selector/weights.ts";
+import { UsageError } from "./origins.ts";
 
 const FILTERS = "version=V, label:KEY=VALUE, address=HOST[:PORT], endpoint or endpoint=NAME";
 const WEIGHTS = "label:KEY=VALUE:SHARE, own or own=KEY";
@@ -18,7 +19,7 @@ const WEIGHT = /^(?<label>.+):(?<share>\d+(?:\.\d+)?)$/;
  * @param values `version=1.0.0`, `label:zone=eu-1`, `address=10.0.0.1` (with or without a port), `endpoint` (the one that
  * is called) or `endpoint=Greeter.Hello`.
  * @param from Flag, variable or file they come from, for the error.
- * @throws {TypeError} That names where it comes from, what there is and the current value.
+ * @throws {UsageError} That names where it comes from, what there is and the current value.
  *
  * @example
  * ```ts
@@ -45,7 +46,7 @@ export function parseFilters(values: readonly string[], from: string): Filter[] 
  *
  * @param values `label:zone=eu-1:9`, `own` (the number in the node's metadata `weight`) or `own=KEY`.
  * @param from Flag, variable or file they come from, for the error.
- * @throws {TypeError} That names where it comes from, what there is and the current value.
+ * @throws {UsageError} That names where it comes from, what there is and the current value.
  *
  * @example
  * ```ts
@@ -80,6 +81,6 @@ function split(value: string): { what: string; key?: string | undefined; is?: st
   return { what: left === "label" ? "" : left, is };
 }
 
-function wrong(from: string, what: string, value: string): TypeError {
-  return new TypeError(`${from} must be ${what}: current value is ${JSON.stringify(value)}`);
+function wrong(from: string, what: string, value: string): UsageError {
+  return new UsageError(`${from} must be ${what}: current value is ${JSON.stringify(value)}`);
 }

@@ -9,22 +9,26 @@ import type { CallOptions, Client, PublishOptions, Receipt, UntypedCall } from "
 import type { Context, Topic } from "../context.ts";
 import { checkServiceName, checkTopicName, type ServiceDefinition } from "../definition.ts";
 import { MuonError } from "../errors.ts";
-import { redact } from "../log.ts";
+import { formatFor, redact } from "../log.ts";
 import type { System } from "../platform.ts";
 import type { Registry } from "../registry/registry.ts";
 import type { AnySchema, StandardSchemaV1 } from "../schema.ts";
+import { StartError } from "../start_error.ts";
 import { parseAddress } from "./address.ts";
 import { banner } from "./banner.ts";
 import type { Assembler } from "./components.ts";
-import { readSettings, type Settings, withSettings } from "./flags.ts";
+import { asksForHelp, readSettings, type Settings, withSettings } from "./flags.ts";
+import { exitCodeOf, formatAsked, sayWhy } from "./give_up.ts";
 import { type Handled, servedBy, type Subscribed } from "./handled.ts";
 import { helpText } from "./help.ts";
 import { type Mesh, meshOf } from "./mesh.ts";
 import { type Hook, SERVICE_DEFAULTS, type ServiceOptions } from "./options.ts";
 import { Parts } from "./parts.ts";
 import { type Deadline, deadlineIn, Phases, until } from "./phases.ts";
+import { complaintOfTimes } from "./registration.ts";
+import { type Origins, UsageError } from "./origins.ts";
 import type { Routes } from "./routes.ts";
-import { checkExposure, listenTls } from "./tls.ts";
+import { checkExposure, checkTls, listenTls } from "./tls.ts";
 
 /** Options of {@link Service.subscribe}. */
 export interface SubscribeToOptions {
@@ -237,20 +241,32 @@ export class ServiceCore implements Service {
     const system = this.#options.system ?? await this.#assembler.system();
     const { platform } = system;
     const { flags: own = {} } = this.#options;
+    const { names, defaults } = this.#assembler;
+    if (asksForHelp(platform.args)) {
+      platform.write(helpText({ own, names, options: { ...defaults, ...this.#options } }));
+      return platform.exit(0);
+    }
+    const giveUp = (error: unknown, format = this.#options.logFormat) => {
+      const code = exitCodeOf(error);
+      if (code === undefined) throw error;
+      sayWhy(system, error as Error, format);
+      platform.exit(code);
+    };
     let settings: Settings;
     try {
       const words = this.#options.action !== undefined;
-      settings = await readSettings(platform, { args: true, scope: "service", own, words });
+      settings = await readSettings(platform, { args: true, scope: "service", own, words, names });
     } catch (error) {
-      if (!(error instanceof TypeError)) throw error;
-      platform.writeError(`${redact(error.message)}\n`);
-      return platform.exit(2);
+      return giveUp(error, formatAsked(platform));
     }
-    if (settings.help) {
-      platform.write(helpText({ own, names: this.#assembler.names }));
-      return platform.exit(0);
+    const format = settings.options.logFormat;
+    try {
+      if (await this.#act(system, settings) === false) return;
+    } catch (error) {
+      // Else it is the action's own.
+      if (error instanceof UsageError || error instanceof StartError) return giveUp(error, format);
+      throw error;
     }
-    if (await this.#act(system, settings) === false) return;
 
     let signals = 0;
     const onSignal = () => {
@@ -262,7 +278,7 @@ export class ServiceCore implements Service {
     try {
       await this.#startOnce(settings);
     } catch (error) {
-      if (!this.#halt.signal.aborted) throw error;
+      if (!this.#halt.signal.aborted) return giveUp(error, format);
     }
     await this.#ended.promise;
   }
@@ -272,7 +288,8 @@ export class ServiceCore implements Service {
     return await options.action?.(settings.own, {
       service: this,
       args: settings.words,
-      connect: () => Promise.resolve(meshOf(this.#assembler, { system, options, notes: settings.notes })),
+      // deno-lint-ignore require-await -- what is wrong rejects
+      connect: async () => meshOf(this.#assembler, { system, options, settings }),
     });
   }
 
@@ -292,14 +309,22 @@ export class ServiceCore implements Service {
   /** @param line What the command line said; `undefined` if it does not count. */
   async #start(line: Settings | undefined): Promise<void> {
     const system = this.#options.system ?? await this.#assembler.system();
-    const settings = line ?? await readSettings(system.platform, { args: false, scope: "service" });
+    const settings = line ?? await readSettings(system.platform, {
+      args: false,
+      scope: "service",
+      names: this.#assembler.names,
+    });
+    const { origins } = settings;
     const options = withSettings(this.#options, settings);
     const listen = parseAddress(options.address ?? "");
-    const tls = listenTls(options.tls, settings.tls.enabled);
-    checkExposure(listen.hostname, { tls, options });
+    const tls = listenTls(options.tls, { enabled: settings.tls.enabled, origins });
+    checkExposure(listen.hostname, { tls, options, origins });
+    checkTimes(options, origins);
+    const warnings = checkTls(system, { tls: options.tls, origins });
     const handled = servedBy({ handled: this.#handled, subscribed: this.#subscribed }, {
       ...options,
       named: settings.options.name,
+      origins,
     });
 
     const halted = this.#halt.signal;
@@ -307,6 +332,7 @@ export class ServiceCore implements Service {
       system,
       assembler: this.#assembler,
       options,
+      origins,
       listen,
       tls,
       handled,
@@ -316,6 +342,7 @@ export class ServiceCore implements Service {
     this.#running = { system, parts, options };
     const { log } = parts.components;
     for (const note of settings.notes) log.info(note);
+    for (const warning of warnings) log.warn(warning);
     const phases = new Phases({ clock: system.clock, log });
     try {
       await phases.do("beforeStart", () => until(halted, this.#hooks("beforeStart", options)));
@@ -337,7 +364,9 @@ export class ServiceCore implements Service {
       address: parts.address,
     });
     // A machine that reads the log has it from the line above.
-    if (line !== undefined && options.logFormat !== "json") this.#greet(this.#running);
+    if (line !== undefined && formatFor(system.platform, options.logFormat) === "text") {
+      this.#greet(this.#running);
+    }
   }
 
   #greet({ system, parts, options }: Running): void {
@@ -440,6 +469,20 @@ export class ServiceCore implements Service {
 function listOf(hooks: Hook | readonly Hook[] | undefined): readonly Hook[] {
   if (hooks === undefined) return [];
   return typeof hooks === "function" ? [hooks] : hooks;
+}
+
+/** Checks the times of flags and variables; those of code are checked where they are used. */
+function checkTimes(options: ServiceOptions, origins: Origins): void {
+  if (!origins.has("registerTtl") && !origins.has("registerInterval")) return;
+  const ttl = options.registerTtl ?? SERVICE_DEFAULTS.registerTtl;
+  const interval = options.registerInterval ?? SERVICE_DEFAULTS.registerInterval;
+  const complaint = complaintOfTimes({ ttl, interval }, {
+    ttl: options.registerTtl === undefined ? "the default of --register_ttl" : origins.nameOf("registerTtl"),
+    interval: options.registerInterval === undefined
+      ? "the default of --register_interval"
+      : origins.nameOf("registerInterval"),
+  });
+  if (complaint !== undefined) throw origins.wrong(["registerTtl", "registerInterval"], complaint);
 }
 
 function withAddress(name: string, address: string | undefined): string {

@@ -34,6 +34,40 @@ export function testMachineHost(name: string, subject: HostSubject): void {
   testHost(name, subject);
 
   describe(`host ${name}, on the machine`, () => {
+    test("says the address that it listens on, not the name it was given", async () => {
+      await using host = await subject.serve({ hostname: "localhost" });
+      assert.match(host.addresses[0]!, /^(?:127\.0\.0\.1|\[::1\]):\d+$/);
+    });
+
+    test("says what to do about an address that is not this machine's", async () => {
+      // Of a block that is nobody's: RFC 5737.
+      await assert.rejects(async () => await subject.serve({ hostname: "192.0.2.7" }), {
+        message:
+          "Cannot listen on 192.0.2.7:0: this machine has no such address; see those it has with `ip addr`, " +
+          "and choose one with --server_address",
+      });
+    });
+
+    test("tells whom it was told to of a protocol that throws, fetched or answered", async () => {
+      const told: string[] = [];
+      await using host = await subject.serve({
+        report: (message, error) => told.push(`${message}: ${(error as Error).message}`),
+      });
+      const fails = () => Promise.reject(new Error("it broke"));
+      const at = (path: string) => (head: { readonly path: string }) => head.path === path;
+      host.mount({ name: "fetched", matches: at("/f"), fetch: fails });
+      host.mount({ name: "answered", matches: at("/a"), fetch: fails, answer: fails });
+      for (const path of ["/f", "/a"]) {
+        const response = await fetch(`http://${host.addresses[0]}${path}`, { method: "POST", body: "x" });
+        assert.equal(response.status, 500);
+        await response.text();
+      }
+      assert.deepEqual(told, [
+        'protocol "fetched" failed at POST /f: it broke',
+        'protocol "answered" failed at POST /a: it broke',
+      ]);
+    });
+
     test("closes 1003 on a text message", async () => {
       await using host = await subject.serve({});
       const acceptor = new Acceptor();
