@@ -116,7 +116,7 @@ export const FLAGS: Readonly<Record<string, Flag>> = {
     sets: "ejection",
     kind: "ejection",
     mesh: true,
-    help: "When nodes that fail are left out: FAILURES[:TIME[:LONGEST]], or off",
+    help: "Leave out nodes that fail: FAILURES[:TIME[:LONGEST]], off",
     initial: "3:5s:60s",
   },
   selector_filter: {
