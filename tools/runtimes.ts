@@ -106,6 +106,8 @@ export function testCommand(
           "test",
           "-A",
           "--no-check",
+          // Deno's own KV passes the tests of the kv registry, too.
+          "--unstable-kv",
           `--preload=${join(ROOT, "tools", "uncaught.ts")}`,
           `--junit-path=${report}`,
           path,

@@ -60,6 +60,8 @@ function asFirst(record: ServiceRecord, name: string): ServiceRecord {
 }
 
 const heard: { readonly topic: string; readonly event: unknown; readonly note: string | undefined }[] = [];
+/** What came of a queue whose other member is in Go. */
+const shared: string[] = [];
 let listening = () => {};
 
 @Service("muon.greeter", { handler: "Greeter" })
@@ -127,6 +129,12 @@ class Greeter {
     heard.push({ topic: "t.queue", event, note: undefined });
     listening();
   }
+
+  @Subscribe("t.shared", { input: Name, queue: "shared" })
+  share({ name }: { name: string }) {
+    shared.push(name);
+    listening();
+  }
 }
 
 /** Go's greeter, as muon's callers may declare it. */
@@ -157,6 +165,9 @@ describe("Go Micro v5.12.0", { skip: withoutGo }, () => {
         await go.do({ do: "register", record: own });
       }
     }
+    // Before Go publishes anything: from then on it keeps for a minute who is subscribed.
+    const shares = await go.do<Answer>({ do: "subscribe", topic: "t.shared", queue: "shared" });
+    await mesh.registry.register(shares.record, { ttl: 600_000 });
   }, { timeout: 110_000 });
 
   after(async () => {
@@ -521,6 +532,38 @@ describe("Go Micro v5.12.0", { skip: withoutGo }, () => {
       assert.equal(header["Content-Type"], "application/json");
       assert.equal(header["Micro-Topic"], "t.go");
       assert.equal(header["x-note"], "grüß");
+    });
+
+    test("shares a queue with muon: each event, whoever publishes it, goes to one of both", async () => {
+      const byGo: string[] = [];
+      const listener = (async () => {
+        for (;;) {
+          const { topic, body } = await go.event<{ topic: string; body: { name: string } }>();
+          if (topic !== "t.shared") continue;
+          byGo.push(body.name);
+          listening();
+        }
+      })();
+      listener.catch(() => {});
+      const publishers = {
+        muon: (name: string) => mesh.publish("t.shared", { name }),
+        Go: (name: string) => go.do({ do: "publish", topic: "t.shared", input: { name } }),
+      };
+      for (const [who, publish] of Object.entries(publishers)) {
+        const published: string[] = [];
+        const of = (names: readonly string[]) => names.filter((name) => name.startsWith(who));
+        // Both choose by chance.
+        while (of(shared).length < 3 || of(byGo).length < 3) {
+          const name = `${who} ${published.length}`;
+          published.push(name);
+          await publish(name);
+          await new Promise<void>((resolve) => {
+            listening = () => of([...shared, ...byGo]).length >= published.length && resolve();
+            listening();
+          });
+        }
+        assert.deepEqual(of([...shared, ...byGo]).toSorted(), published.toSorted());
+      }
     });
   });
 });

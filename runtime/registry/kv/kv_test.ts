@@ -127,7 +127,7 @@ testStoredRegistry({
 
 const opens: Record<string, (address: string) => Promise<KvStore>> = {
   "@deno/kv": openNpmKv,
-  // Where --unstable-kv is said; tests/registries_test.ts has a process with it.
+  // Where --unstable-kv is said, as it is to Deno's tests.
   ...((globalThis as { Deno?: { openKv?: unknown } }).Deno?.openKv === undefined
     ? {}
     : { "Deno's own": openDenoKv }),
