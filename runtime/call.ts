@@ -26,7 +26,11 @@ export interface CallOptions {
   readonly weights?: readonly Weight[];
   /** How to choose among the nodes, by name or as a strategy of one's own. @default {as the mesh's `selector` says} */
   readonly strategy?: "random" | "roundrobin" | "leastconn" | Strategy;
-  /** `false`: a node that is left out because calls to it failed may serve this call like any other. @default {it may not, while another can} */
+  /**
+   * `false`: a node that is left out because calls to it failed may serve this call like any other.
+   *
+   * @default {it may not, while another can}
+   */
   readonly ejection?: false;
   /** Told how the node of each attempt was picked: who was known, who was left out by what, who won. */
   readonly explain?: (decision: Decision) => void;

@@ -15,11 +15,11 @@ import type {
   MessageSocketEvents,
   Peer,
   Protocol,
+  RequestHead,
 } from "../../runtime/host.ts";
 import {
   asksForSocket,
   draining,
-  failed,
   Mounts,
   nobody,
   type SocketProtocol,
@@ -28,7 +28,7 @@ import {
 import { hostPort, listenError } from "../web/address.ts";
 import { HeldEvents } from "../web/held_events.ts";
 import { LONGEST_HEAD } from "../web/longest_head.ts";
-import { reporter } from "../web/report.ts";
+import { broken, type Report, reporter } from "../web/report.ts";
 import { bun, type BunServer, type BunServerSocket } from "./api.ts";
 import { responseOf, WebRequest } from "../web/web_request.ts";
 
@@ -205,10 +205,10 @@ class BunHost implements Host {
   readonly #clock: Clock;
   readonly #mounts = new Mounts({ raw: false });
   #server: BunServer<Data> | undefined;
-  readonly #report: NonNullable<HostOptions["report"]>;
+  readonly #report: Report;
   #draining = false;
 
-  constructor(clock: Clock, report: NonNullable<HostOptions["report"]>) {
+  constructor(clock: Clock, report: Report) {
     this.#clock = clock;
     this.#report = report;
   }
@@ -248,13 +248,9 @@ class BunHost implements Host {
     }
   }
 
-  /** The answer when a protocol throws, which it should not. */
-  #broken(
-    error: unknown,
-    { protocol, request }: { readonly protocol: Protocol; readonly request: WebRequest },
-  ): Response {
-    this.#report(`protocol "${protocol.name}" failed at ${request.method} ${request.path}`, error);
-    return toResponse(failed(request, protocol));
+  /** The answer when a protocol throws. */
+  #broken(error: unknown, about: { readonly protocol: Protocol; readonly request: RequestHead }): Response {
+    return toResponse(broken(error, { report: this.#report, ...about }));
   }
 
   #upgrade(

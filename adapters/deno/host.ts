@@ -5,11 +5,10 @@
  */
 
 import type { Clock } from "../../runtime/clock.ts";
-import type { BareAnswer, Host, HostOptions, Peer, Protocol } from "../../runtime/host.ts";
+import type { BareAnswer, Host, HostOptions, Peer, Protocol, RequestHead } from "../../runtime/host.ts";
 import {
   asksForSocket,
   draining,
-  failed,
   type FetchProtocol,
   Mounts,
   nobody,
@@ -17,7 +16,7 @@ import {
   toResponse,
 } from "../../runtime/mounts.ts";
 import { hostPort, listenError } from "../web/address.ts";
-import { reporter } from "../web/report.ts";
+import { broken, type Report, reporter } from "../web/report.ts";
 import { responseOf, WebRequest } from "../web/web_request.ts";
 import { WebMessageSocket } from "../web/web_socket.ts";
 
@@ -81,7 +80,7 @@ class DenoHost implements Host {
   addresses: readonly string[] = [];
   readonly #clock: Clock;
   readonly #maxMessage: number;
-  readonly #report: NonNullable<HostOptions["report"]>;
+  readonly #report: Report;
   readonly #mounts = new Mounts({ raw: false });
   readonly #end = new AbortController();
   readonly #sockets = new Set<WebMessageSocket>();
@@ -99,7 +98,7 @@ class DenoHost implements Host {
   constructor(options: {
     readonly clock: Clock;
     readonly maxMessage: number;
-    readonly report: NonNullable<HostOptions["report"]>;
+    readonly report: Report;
   }) {
     this.#report = options.report;
     this.#clock = options.clock;
@@ -165,13 +164,9 @@ class DenoHost implements Host {
     }
   }
 
-  /** The answer when a protocol throws, which it should not. */
-  #broken(
-    error: unknown,
-    { protocol, request }: { readonly protocol: Protocol; readonly request: WebRequest },
-  ): Response {
-    this.#report(`protocol "${protocol.name}" failed at ${request.method} ${request.path}`, error);
-    return toResponse(failed(request, protocol));
+  /** The answer when a protocol throws. */
+  #broken(error: unknown, about: { readonly protocol: Protocol; readonly request: RequestHead }): Response {
+    return toResponse(broken(error, { report: this.#report, ...about }));
   }
 
   /** A request is over once its answer is sent, if that is a stream; the rest of others the server's end waits for. */

@@ -15,7 +15,6 @@ import type { Host, HostOptions, Peer, Protocol } from "../../runtime/host.ts";
 import {
   type AnswerProtocol,
   draining,
-  failed,
   Mounts,
   nobody,
   type Refusal,
@@ -23,7 +22,7 @@ import {
 } from "../../runtime/mounts.ts";
 import { hostPort, listenError } from "../web/address.ts";
 import { LONGEST_HEAD } from "../web/longest_head.ts";
-import { reporter } from "../web/report.ts";
+import { broken, type Report, reporter } from "../web/report.ts";
 import { NodeRequest } from "./bare_request.ts";
 import { headOf, sendAnswer, sendResponse, toRequest } from "./http_bridge.ts";
 import { peekHead } from "./peek.ts";
@@ -113,7 +112,7 @@ async function webSocketServer(maxMessage: number): Promise<WebSocketServer> {
 class NetHost implements Host {
   addresses: readonly string[] = [];
   readonly #options: HostOptions;
-  readonly #report: NonNullable<HostOptions["report"]>;
+  readonly #report: Report;
   readonly #mounts = new Mounts({ raw: true });
   #http: HttpServer | undefined;
   readonly #lanes: LaneHost;
@@ -139,8 +138,7 @@ class NetHost implements Host {
         return protocol?.answer === undefined ? undefined : protocol as AnswerProtocol;
       },
       failed: (error, { head, protocol }) => {
-        this.#report(`protocol "${protocol.name}" failed at ${head.method} ${head.path}`, error);
-        const { status, body } = failed(head, protocol);
+        const { status, body } = broken(error, { report: this.#report, protocol, request: head });
         return { status, headers: { "content-type": "application/json" }, body };
       },
     };
@@ -253,9 +251,9 @@ class NetHost implements Host {
       await sendResponse(answer, response);
     } catch (error) {
       if (response.destroyed) return;
-      this.#report(`protocol "${protocol.name}" failed at ${head.method} ${head.path}`, error);
+      const refusal = broken(error, { report: this.#report, protocol, request: head });
       if (response.headersSent) response.destroy();
-      else sendRefusal(failed(head, protocol), response);
+      else sendRefusal(refusal, response);
     }
   }
 

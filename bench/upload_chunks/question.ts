@@ -27,8 +27,7 @@ const question: Question = {
   baseline: LIMIT,
   figures: perItem,
   notes: `Streams of 400 chunks, 26 MB, one behind the other. The limit sends each chunk as a message of CBOR,
-\`{n, data}\`: batching so large a frame would only copy it. muon sends it in one frame, too: up to commit 241a653 it took two, which
-had to be put together again.`,
+\`{n, data}\`: batching so large a frame would only copy it. muon sends it in one frame, too.`,
   goals: [
     {
       says: "CPU a chunk ≤ 1.6 × a bare frame's, credits on",

@@ -4,8 +4,8 @@
  * @module
  */
 
-// Never plain `cbor-x`: its native part kills Deno and Bun on the first larger message. Nor `cbor-x/index-no-eval`, which
-// is CommonJS: to load that takes Deno 20 ms of CPU at start.
+// Never plain `cbor-x`: its native part kills Deno and Bun on the first larger message. Nor `cbor-x/index-no-eval`: to
+// load that, which is CommonJS, takes Deno 20 ms of CPU at start.
 import * as cborx from "cbor-x/encode";
 import { EMPTY } from "../bytes.ts";
 import { MuonError } from "../errors.ts";
@@ -42,7 +42,8 @@ const { REUSE_BUFFER_MODE } = cborx as unknown as { readonly REUSE_BUFFER_MODE: 
  *
  * - `undefined` is written as no bytes, and no bytes are read as `undefined`.
  * - `Uint8Array`, `Date`, `bigint`, `Map`, `Set` and typed arrays arrive as what they were; bytes that come are a
- *   `Uint8Array` of their own or, where they are most of the message, a view of it. A `number` beyond 32 bits is written as a float; an integer of 64 bits is read as a `bigint`.
+ *   `Uint8Array` of their own or, where they are most of the message, a view of it. A `number` beyond 32 bits is written
+ *   as a float; an integer of 64 bits is read as a `bigint`.
  * - A `Map` is told from an object by tag 259. An object's numeric keys are strings, as they are in JavaScript.
  * - What {@link checkCbor} does not let pass is refused: bignums over 64 bytes, cbor-x's records and other tags,
  *   the key `__proto__`, bytes behind the value.

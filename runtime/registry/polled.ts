@@ -24,7 +24,10 @@ const CLOSING = 1_000;
 export interface PolledBackend {
   /** Name of the registry. */
   readonly name: string;
-  /** The nodes that are alive, one a record; what cannot be used of them is left out, and logged once. Never called while an earlier call is under way. */
+  /**
+   * The nodes that are alive, one a record; what cannot be used of them is left out, and logged once. Never called while
+   * an earlier call is under way.
+   */
   look(): Promise<readonly ServiceRecord[]>;
   /** Writes the record's nodes, which live for `ttl` ms from now. */
   put(record: ServiceRecord, ttl: number): Promise<void>;

@@ -169,9 +169,8 @@ export class CandidateGroup {
    * The nodes that may serve a call; empty only if the filters leave none.
    *
    * Filters are obeyed. Of what they keep, the nodes whose record lists the endpoint are preferred (where none does,
-   * a node will say so itself), of those the ones that are not ejected (unless the call
-   * says that it does not matter), and of those the ones that this call has not
-   * tried; a preference that leaves none is dropped.
+   * a node will say so itself), of those the ones that are not ejected (unless the call says that it does not matter),
+   * and of those the ones that this call has not tried; a preference that leaves none is dropped.
    */
   eligible(call: PickContext, filters: readonly Filter[]): readonly NodeState[] {
     const listing = this.#listings.get(call.endpoint);

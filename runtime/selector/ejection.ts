@@ -23,8 +23,8 @@ export const EJECTION: EjectionPolicy = { consecutiveFailures: 3, baseTime: 5_00
 /**
  * The whole of a policy that was given in part.
  *
- * @param given `false`: no node is ever ejected. A part: the rest is {@link EJECTION}'s; where `maxTime` is not given, it is
- * at least `baseTime`.
+ * @param given `false`: no node is ever ejected. A part: the rest is {@link EJECTION}'s; where `maxTime` is not given, it
+ * is at least `baseTime`.
  * @throws {RangeError} If a number is out of range; it is named.
  *
  * @example

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { EJECTION } from "../selector/ejection.ts";
 import { ALWAYS_DONE } from "../selector/strategies.ts";
 import { LOG_FORMATS, LOG_LEVELS } from "../log.ts";
 import type { FlagKind } from "./flag_values.ts";
@@ -117,7 +118,7 @@ export const FLAGS: Readonly<Record<string, Flag>> = {
     kind: "ejection",
     mesh: true,
     help: "Leave out nodes that fail: FAILURES[:TIME[:LONGEST]], off",
-    initial: "3:5s:60s",
+    initial: `${EJECTION.consecutiveFailures}:${seconds(EJECTION.baseTime)}:${seconds(EJECTION.maxTime)}`,
   },
   selector_filter: {
     sets: "filters",

@@ -19,24 +19,31 @@ const BUGS = new Set(["internal", "unknown", "unimplemented"]);
  *
  * @param error What was thrown.
  */
-export function exitCodeOf(error: unknown): 1 | 2 | undefined {
+function exitCodeOf(error: unknown): 1 | 2 | undefined {
   if (error instanceof UsageError) return 2;
   if (error instanceof StartError) return 1;
   return error instanceof MuonError && !BUGS.has(error.status) ? 1 : undefined;
 }
 
 /**
- * Says on stderr why the process ends, without a stack: a line for people, or one of JSON.
+ * Ends the process with the code of {@link exitCodeOf}, having said on stderr why, without a stack: a line for people,
+ * or one of JSON.
  *
- * @param system Whose stderr.
  * @param error Why.
- * @param format How lines are written. @default {the machine's}
+ * @param how `system`: the process, and its stderr. `format`: how lines are written there, if it is known.
+ * @throws The error, if it is the program's.
  */
-export function sayWhy(system: System, error: Error, format?: LogFormat): void {
+export function giveUp(
+  error: unknown,
+  { system, format }: { readonly system: System; readonly format?: LogFormat | undefined },
+): void {
+  const code = exitCodeOf(error);
+  if (code === undefined) throw error;
   const { platform } = system;
-  const message = error instanceof MuonError ? error.detail : error.message;
+  const message = error instanceof MuonError ? error.detail : (error as Error).message;
   if (formatFor(platform, format) === "json") machineLogger(system, { format: "json" }).error(message);
   else platform.writeError(`${redact(message)}\n`);
+  platform.exit(code);
 }
 
 /** The format that a command line or a variable asks for, however wrong the rest of it is. */

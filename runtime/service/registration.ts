@@ -11,6 +11,8 @@ import { backoff } from "../policy.ts";
 import type { Random } from "../random.ts";
 import type { ServiceRecord } from "../record.ts";
 import type { Registry } from "../registry/registry.ts";
+import { SERVICE_DEFAULTS, type ServiceOptions } from "./options.ts";
+import type { Origins } from "./origins.ts";
 
 /** Options of {@link Registration}. */
 export interface RegistrationOptions {
@@ -36,7 +38,7 @@ export interface RegistrationOptions {
  * @param times In ms.
  * @param names How they are called, for the text.
  */
-export function complaintOfTimes(
+function complaintOfTimes(
   { ttl, interval }: Pick<RegistrationOptions, "ttl" | "interval">,
   names = { ttl: "registerTtl", interval: "registerInterval" },
 ): string | undefined {
@@ -46,6 +48,24 @@ export function complaintOfTimes(
   }
   if (interval * 2 <= ttl) return undefined;
   return `${names.interval} must be at most half of ${names.ttl}, so that a lost renewal harms nobody: ${current}`;
+}
+
+/**
+ * Checks the times of flags and variables; those of code are checked where they are used.
+ *
+ * @throws {UsageError} That names the flag or variable, if a time is out of range.
+ */
+export function checkTimes(options: ServiceOptions, origins: Origins): void {
+  if (!origins.has("registerTtl") && !origins.has("registerInterval")) return;
+  const ttl = options.registerTtl ?? SERVICE_DEFAULTS.registerTtl;
+  const interval = options.registerInterval ?? SERVICE_DEFAULTS.registerInterval;
+  const complaint = complaintOfTimes({ ttl, interval }, {
+    ttl: options.registerTtl === undefined ? "the default of --register_ttl" : origins.nameOf("registerTtl"),
+    interval: options.registerInterval === undefined
+      ? "the default of --register_interval"
+      : origins.nameOf("registerInterval"),
+  });
+  if (complaint !== undefined) throw origins.wrong(["registerTtl", "registerInterval"], complaint);
 }
 
 const TRIES = 3;

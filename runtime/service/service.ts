@@ -18,15 +18,15 @@ import { parseAddress } from "./address.ts";
 import { banner } from "./banner.ts";
 import type { Assembler } from "./components.ts";
 import { asksForHelp, readSettings, type Settings, withSettings } from "./flags.ts";
-import { exitCodeOf, formatAsked, sayWhy } from "./give_up.ts";
+import { formatAsked, giveUp } from "./give_up.ts";
 import { type Handled, servedBy, type Subscribed } from "./handled.ts";
 import { helpText } from "./help.ts";
 import { type Mesh, meshOf } from "./mesh.ts";
 import { type Hook, SERVICE_DEFAULTS, type ServiceOptions } from "./options.ts";
 import { Parts } from "./parts.ts";
 import { type Deadline, deadlineIn, Phases, until } from "./phases.ts";
-import { complaintOfTimes } from "./registration.ts";
-import { type Origins, UsageError } from "./origins.ts";
+import { checkTimes } from "./registration.ts";
+import { UsageError } from "./origins.ts";
 import type { Routes } from "./routes.ts";
 import { checkExposure, checkTls, listenTls } from "./tls.ts";
 
@@ -246,25 +246,22 @@ export class ServiceCore implements Service {
       platform.write(helpText({ own, names, options: { ...defaults, ...this.#options } }));
       return platform.exit(0);
     }
-    const giveUp = (error: unknown, format = this.#options.logFormat) => {
-      const code = exitCodeOf(error);
-      if (code === undefined) throw error;
-      sayWhy(system, error as Error, format);
-      platform.exit(code);
-    };
+    const { logFormat } = this.#options;
     let settings: Settings;
     try {
       const words = this.#options.action !== undefined;
       settings = await readSettings(platform, { args: true, scope: "service", own, words, names });
     } catch (error) {
-      return giveUp(error, formatAsked(platform));
+      return giveUp(error, { system, format: formatAsked(platform) ?? logFormat });
     }
-    const format = settings.options.logFormat;
+    const format = settings.options.logFormat ?? logFormat;
     try {
       if (await this.#act(system, settings) === false) return;
     } catch (error) {
       // Else it is the action's own.
-      if (error instanceof UsageError || error instanceof StartError) return giveUp(error, format);
+      if (error instanceof UsageError || error instanceof StartError) {
+        return giveUp(error, { system, format });
+      }
       throw error;
     }
 
@@ -278,7 +275,7 @@ export class ServiceCore implements Service {
     try {
       await this.#startOnce(settings);
     } catch (error) {
-      if (!this.#halt.signal.aborted) return giveUp(error, format);
+      if (!this.#halt.signal.aborted) return giveUp(error, { system, format });
     }
     await this.#ended.promise;
   }
@@ -469,20 +466,6 @@ export class ServiceCore implements Service {
 function listOf(hooks: Hook | readonly Hook[] | undefined): readonly Hook[] {
   if (hooks === undefined) return [];
   return typeof hooks === "function" ? [hooks] : hooks;
-}
-
-/** Checks the times of flags and variables; those of code are checked where they are used. */
-function checkTimes(options: ServiceOptions, origins: Origins): void {
-  if (!origins.has("registerTtl") && !origins.has("registerInterval")) return;
-  const ttl = options.registerTtl ?? SERVICE_DEFAULTS.registerTtl;
-  const interval = options.registerInterval ?? SERVICE_DEFAULTS.registerInterval;
-  const complaint = complaintOfTimes({ ttl, interval }, {
-    ttl: options.registerTtl === undefined ? "the default of --register_ttl" : origins.nameOf("registerTtl"),
-    interval: options.registerInterval === undefined
-      ? "the default of --register_interval"
-      : origins.nameOf("registerInterval"),
-  });
-  if (complaint !== undefined) throw origins.wrong(["registerTtl", "registerInterval"], complaint);
 }
 
 function withAddress(name: string, address: string | undefined): string {

@@ -33,8 +33,8 @@ export interface LeaseOptions {
 }
 
 /**
- * Registers a record, renews it every 20 to 30 s, and takes it out again. A registry that does not answer within 30 s has
- * failed.
+ * Registers a record, renews it every 20 to 30 s, and takes it out again. A registry that does not answer within 30 s
+ * has failed.
  */
 export class Lease {
   readonly #options: LeaseOptions;
