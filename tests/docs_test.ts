@@ -1,8 +1,8 @@
 /**
  * The snippets of README and docs run: every block of TypeScript is executed on this runtime, and where a block of
  * text follows it, that is what it prints. A block that begins with `// name.ts` is a file, and a page's files lie in
- * one folder: `main.ts` is loaded, the others are there to be imported (README's run as processes in
- * examples_test.ts). What the snippets are to the compiler is checked once, on Deno.
+ * one folder: `main.ts` is loaded, `name_test.ts` is run as a file of tests, the others are there to be imported
+ * (README's run as processes in examples_test.ts). What the snippets are to the compiler is checked once, on Deno.
  */
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
@@ -13,7 +13,8 @@ import process from "node:process";
 import { after, before, describe, test } from "node:test";
 import { pathToFileURL } from "node:url";
 import { promisify } from "node:util";
-import { binaryOf, currentRuntime, ROOT } from "../tools/runtimes.ts";
+import { readReport } from "../tools/junit.ts";
+import { binaryOf, currentRuntime, ROOT, testCommand } from "../tools/runtimes.ts";
 import { type Snippet, snippetsOf } from "./support/snippets.ts";
 
 // Inside the tree, so that the snippets find the package as their readers' files do.
@@ -58,19 +59,35 @@ async function run(path: string): Promise<string> {
   return printed;
 }
 
+/** Runs a file of tests. */
+async function runTests(path: string): Promise<void> {
+  const report = `${path}.xml`;
+  const { file, args, env } = testCommand(currentRuntime(), path, { report, timeout: 60_000 });
+  await promisify(execFile)(file, args, { cwd: ROOT, env: { ...process.env, ...env } })
+    .catch(({ stdout, stderr }) => assert.fail(`${path} fails: ${stdout}${stderr}`));
+  const { passed, failed, skipped } = readReport(await readFile(report, "utf8"));
+  assert.deepEqual({ failed, skipped }, { failed: [], skipped: [] });
+  assert.ok(passed > 0, `${path} has no test`);
+}
+
 describe("the pages", () => {
+  const { TMPDIR } = process.env;
   let directory: string;
 
   before(async () => {
     // What a snippet leaves to the defaults must not meet what runs on this machine.
     directory = await mkdtemp(join(tmpdir(), "muon-docs-"));
     process.env.MICRO_REGISTRY_ADDRESS = directory;
+    // Nor must what it makes stay behind.
+    process.env.TMPDIR = directory;
     for (const { snippet, path } of pages.flatMap(({ snippets }) => snippets)) {
       await mkdir(dirname(path), { recursive: true });
       await writeFile(path, snippet.code);
     }
   });
   after(async () => {
+    if (TMPDIR === undefined) delete process.env.TMPDIR;
+    else process.env.TMPDIR = TMPDIR;
     await rm(scratch, { recursive: true, force: true });
     await rm(directory, { recursive: true, force: true });
   });
@@ -88,6 +105,9 @@ describe("the pages", () => {
         if (output !== undefined) assert.equal(printed, output, `${name}:${line} prints`);
       }
     });
+    for (const { snippet: { file }, path } of snippets) {
+      if (file?.endsWith("_test.ts")) test(`${name}: the tests of ${file} pass`, () => runTests(path));
+    }
   }
 
   if (currentRuntime() === "deno") {
