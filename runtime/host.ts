@@ -74,8 +74,8 @@ export interface BareRequest {
   /** Its body, to be read once, by this or by {@link BareRequest.bytes}; `null` if it is known to have none. */
   readonly body: ReadableStream<Uint8Array<ArrayBuffer>> | null;
   /**
-   * Aborted when the client goes before it is answered. To be asked for only by what does not answer in the turn in which
-   * it has the request whole: of a small call, to listen costs 1 µs on Bun, and on Deno 9, as much as all else together.
+   * Aborted when the client goes before it is answered. To be asked for only by what would do something about it: of a
+   * small call, to listen costs 1 µs on Bun, and on Deno 9, as much as all else together.
    */
   readonly signal: BareSignal;
   /** The whole body. */

@@ -20,6 +20,8 @@ import { concat, text, utf8 } from "../runtime/bytes.ts";
 import { Metadata } from "../runtime/metadata.ts";
 import { END, envelope, EnvelopeReader } from "../runtime/transport/http/envelope.ts";
 import { createHttpTransport } from "../runtime/transport/http/http.ts";
+import { createMucpTransport } from "../runtime/transport/mucp/mucp.ts";
+import type { Incoming } from "../runtime/transport/transport.ts";
 import { ownSystem, runtime } from "./conformance/own_adapter.ts";
 
 const Name = z.object({ name: z.string(), tags: z.array(z.string()).optional() });
@@ -483,3 +485,60 @@ test("a caller that leaves amid its input is given up: nothing runs, and nothing
   await protocol.drain(new AbortController().signal);
   assert.equal(ran, 0);
 });
+
+for (
+  const { name, transport, head } of [
+    { name: "http", transport: createHttpTransport, head: "POST /a.A/B HTTP/1.1\r\n" },
+    {
+      name: "mucp",
+      transport: createMucpTransport,
+      head: "POST / HTTP/1.1\r\nmicro-service: a\r\nmicro-endpoint: A.B\r\n",
+    },
+  ]
+) {
+  test(`${name}: a handler that asks for the signal learns that its caller left, before it asked or after`, async () => {
+    const system = ownSystem();
+    await using host = await system.platform.serve({});
+    const calls: Incoming[] = [];
+    let came = Promise.withResolvers<void>();
+    host.mount(transport({ system }).protocol!((call) => {
+      calls.push(call);
+      came.resolve();
+    }));
+    const [hostname, port] = host.addresses[0]!.split(":");
+    const ask = () => {
+      const caller = dial(Number(port), hostname);
+      caller.on("error", () => {});
+      caller.write(`${head}host: a\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}`);
+      return caller;
+    };
+
+    const early = ask();
+    await came.promise;
+    const { signal } = calls[0]!;
+    assert.equal(signal.aborted, false);
+    const gone = aborted(signal);
+    early.destroy();
+    assert.equal(await gone, "canceled");
+
+    came = Promise.withResolvers();
+    const late = ask();
+    await came.promise;
+    late.destroy();
+    // By the time that the host answers another caller it knows.
+    const other = ask();
+    while (calls.length < 3) await new Promise((resolve) => setTimeout(resolve, 1));
+    assert.equal(await aborted(calls[1]!.signal), "canceled");
+    assert.equal(calls[2]!.signal.aborted, false);
+    calls[2]!.reply(utf8("{}"));
+    other.destroy();
+  });
+}
+
+/** Waits for a signal; the status of why it was aborted. */
+async function aborted(signal: AbortSignal): Promise<string> {
+  if (!signal.aborted) {
+    await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
+  }
+  return (signal.reason as MuonError).status;
+}

@@ -27,7 +27,7 @@ import {
 } from "../../runtime/mounts.ts";
 import { hostPort, listenError } from "../web/address.ts";
 import { HeldEvents } from "../web/held_events.ts";
-import { LONGEST_HEAD } from "../web/longest_head.ts";
+import { LONGEST_HEAD } from "../web/bounds.ts";
 import { broken, type Report, reporter } from "../web/report.ts";
 import { bun, type BunServer, type BunServerSocket } from "./api.ts";
 import { responseOf, WebRequest } from "../web/web_request.ts";

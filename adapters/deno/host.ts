@@ -16,6 +16,7 @@ import {
   toResponse,
 } from "../../runtime/mounts.ts";
 import { hostPort, listenError } from "../web/address.ts";
+import { BACKLOG } from "../web/bounds.ts";
 import { broken, type Report, reporter } from "../web/report.ts";
 import { responseOf, WebRequest } from "../web/web_request.ts";
 import { WebMessageSocket } from "../web/web_socket.ts";
@@ -40,6 +41,7 @@ export function serveDeno(options: HostOptions, { clock }: { readonly clock: Clo
     host.listensOn(Deno.serve({
       hostname,
       port,
+      tcpBacklog: BACKLOG,
       signal: host.ended,
       onListen: () => {},
       ...(tls === undefined ? {} : { cert: tls.cert, key: tls.key }),

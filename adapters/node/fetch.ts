@@ -16,7 +16,7 @@ import type {
 import type { AgentOptions } from "node:https";
 import process from "node:process";
 import type { DialTlsOptions } from "../../runtime/platform.ts";
-import { LONGEST_HEAD } from "../web/longest_head.ts";
+import { LONGEST_HEAD } from "../web/bounds.ts";
 import { bodyOf } from "./http_bridge.ts";
 
 // Not imported: in a program of one file an import is done at its start, whatever runtime it is on.

@@ -21,7 +21,7 @@ import {
   toResponse,
 } from "../../runtime/mounts.ts";
 import { hostPort, listenError } from "../web/address.ts";
-import { LONGEST_HEAD } from "../web/longest_head.ts";
+import { BACKLOG, LONGEST_HEAD } from "../web/bounds.ts";
 import { broken, type Report, reporter } from "../web/report.ts";
 import { NodeRequest } from "./bare_request.ts";
 import { headOf, sendAnswer, sendResponse, toRequest } from "./http_bridge.ts";
@@ -46,12 +46,6 @@ const FIRST_REQUEST = 60_000;
  * of them, as one of each, set back at every read and write, takes a small call 3 % on Deno.
  */
 const SWEEP = 30_000;
-
-/**
- * Connections that may wait to be accepted, unless the system allows fewer. Node's 511 are too few for a Go client with
- * thousands of calls at once, which opens a connection for each: Linux resets some of what is beyond.
- */
-const BACKLOG = 4_096;
 
 interface Connection extends LaneConnection {
   /** Sweeps since a request began; such as are served then do not count. */

@@ -6,7 +6,7 @@
 
 import type { Socket } from "node:net";
 import type { RequestHead } from "../../runtime/host.ts";
-import { LONGEST_HEAD } from "../web/longest_head.ts";
+import { LONGEST_HEAD } from "../web/bounds.ts";
 
 const END = "\r\n\r\n";
 

@@ -5,7 +5,7 @@
  */
 
 import type { BareHeaders, BareRequest, BareSignal, RequestHead } from "../../runtime/host.ts";
-import { LONGEST_HEAD } from "../web/longest_head.ts";
+import { LONGEST_HEAD } from "../web/bounds.ts";
 import { Departure } from "./departure.ts";
 
 /** Bytes in which the end of the head is looked for first. */

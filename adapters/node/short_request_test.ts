@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { text, utf8 } from "../../runtime/bytes.ts";
-import { LONGEST_HEAD } from "../web/longest_head.ts";
+import { LONGEST_HEAD } from "../web/bounds.ts";
 import { type ShortHead, shortHead, ShortRequest } from "./short_request.ts";
 
 const LINE = "POST /a.B/C?d=1 HTTP/1.1\r\n";

@@ -98,15 +98,6 @@ export class HttpCall implements Incoming {
     return this.#answer ?? (this.#asked ??= Promise.withResolvers()).promise;
   }
 
-  /** Learns from now on that the caller is gone. To be called when the call was handed over; most are over by then. */
-  watch(): void {
-    if (this.#over) return;
-    const { signal } = this.#options.request;
-    if (signal.aborted) return this.#gone();
-    this.#watched = true;
-    signal.addEventListener("abort", this.#gone, { once: true });
-  }
-
   #respond(answer: BareAnswer): void {
     this.#answer = answer;
     this.#asked?.resolve(answer);
@@ -126,8 +117,18 @@ export class HttpCall implements Incoming {
     if (this.#controller === undefined) {
       this.#controller = new AbortController();
       if (this.#aborted !== undefined) this.#controller.abort(this.#aborted);
+      else this.#watch();
     }
     return this.#controller.signal;
+  }
+
+  /** Learns from now on that the caller is gone: nothing is done about it but by who asked for the signal. */
+  #watch(): void {
+    if (this.#over) return;
+    const { signal } = this.#options.request;
+    if (signal.aborted) return this.#gone();
+    this.#watched = true;
+    signal.addEventListener("abort", this.#gone, { once: true });
   }
 
   get messages(): AsyncIterable<Uint8Array> {

@@ -314,6 +314,5 @@ function handOver(accept: Accept, call: HttpCall): Promise<BareAnswer> | BareAns
   } catch (thrown) {
     call.fail(MuonError.from(thrown));
   }
-  call.watch();
   return call.answer;
 }

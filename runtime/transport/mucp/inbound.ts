@@ -25,19 +25,19 @@ export class InboundCall extends WheelTimer implements Incoming {
   readonly body: Uint8Array;
   readonly deadline: number | undefined;
   readonly #answering: Answering;
-  readonly #gone: AbortSignal;
+  readonly #request: { readonly signal: AbortSignal };
   #over = false;
   #aborted: MuonError | undefined;
   #controller: AbortController | undefined;
 
-  /** @param options `gone`: aborted when the caller goes away. */
+  /** @param options `request`: its signal, aborted when the caller goes away, is asked for by who asks for the call's. */
   constructor(
     options: {
       readonly head: CallHead;
       readonly peer: Peer;
       readonly body: Uint8Array;
       readonly deadline: number | undefined;
-      readonly gone: AbortSignal;
+      readonly request: { readonly signal: AbortSignal };
       readonly answering: Answering;
     },
   ) {
@@ -47,9 +47,7 @@ export class InboundCall extends WheelTimer implements Incoming {
     this.body = options.body;
     this.deadline = options.deadline;
     this.#answering = options.answering;
-    this.#gone = options.gone;
-    // A runtime may abort the signal of a request that was answered, too.
-    this.#gone.addEventListener("abort", () => this.#leave(), { once: true });
+    this.#request = options.request;
   }
 
   get over(): boolean {
@@ -57,8 +55,11 @@ export class InboundCall extends WheelTimer implements Incoming {
   }
 
   get signal(): AbortSignal {
-    this.#controller ??= new AbortController();
-    if (this.#aborted !== undefined) this.#controller.abort(this.#aborted);
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController();
+      if (this.#aborted !== undefined) this.#controller.abort(this.#aborted);
+      else if (!this.#over) this.#watch();
+    }
     return this.#controller.signal;
   }
 
@@ -101,6 +102,13 @@ export class InboundCall extends WheelTimer implements Incoming {
     });
     this.fail(error);
     this.#abort(error);
+  }
+
+  /** A runtime may abort the signal of a request that was answered, too. */
+  #watch(): void {
+    const { signal } = this.#request;
+    if (signal.aborted) this.#leave();
+    else signal.addEventListener("abort", () => this.#leave(), { once: true });
   }
 
   #leave(): void {

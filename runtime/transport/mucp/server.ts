@@ -126,7 +126,7 @@ export class MucpServer implements ServedProtocol {
     request: Request,
     { peer, reply }: { readonly peer: Peer; readonly reply: Reply },
   ): Promise<Response> {
-    const { headers, signal } = request;
+    const { headers } = request;
     const { clock, wheel, limits, accept } = this.#options;
     const named = headerOf(headers, ENDPOINT) ?? headerOf(headers, METHOD);
     let endpoint = named === undefined ? undefined : fromHeader(named);
@@ -170,7 +170,7 @@ export class MucpServer implements ServedProtocol {
         resolve(reply.failure(explained(error, { endpoint, type, contentType }), trailer)),
     };
     const deadline = timeout === 0 ? undefined : clock.now() + timeout;
-    const call = new InboundCall({ head, peer, body: input, deadline, gone: signal, answering });
+    const call = new InboundCall({ head, peer, body: input, deadline, request, answering });
     if (deadline !== undefined) wheel.set(call, deadline);
     accept(call);
     const response = await promise;
