@@ -33,7 +33,7 @@ testMachineHost(`of ${runtime}, dialled with ws`, {
   keeps,
 });
 testMachineHost(`net, dialled by ${runtime}`, {
-  serve: serveNet,
+  serve: (options) => serveNet(options),
   dial: (url, options) => platform.dialWebSocket(url, options),
   raw: true,
 });

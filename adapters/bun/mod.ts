@@ -46,7 +46,7 @@ export function createSystem(options: SystemOptions = {}): System {
     serve: async (host) =>
       host.tls?.clientCa === undefined
         ? serveBun(host, { clock })
-        : (await import("../node/net_host.ts")).serveNet(host),
+        : (await import("../node/net_host.ts")).serveNet(host, { clock }),
     dialWebSocket: (url, dial) => dialBun(url, { ...dial, clock }),
     fetchWith: (tls) => {
       if (tls.ca === undefined && tls.cert === undefined) return (input, init) => fetch(input, init);

@@ -38,7 +38,7 @@ export function createSystem(options: SystemOptions = {}): System {
     serve: async (host) =>
       host.tls?.clientCa === undefined && keepsConnections(Deno.version.deno)
         ? serveDeno(host, { clock })
-        : (await import("../node/net_host.ts")).serveNet(host),
+        : (await import("../node/net_host.ts")).serveNet(host, { clock }),
     // The package `ws` is loaded with the first WebSocket: of a start it would take 10 ms of CPU.
     dialWebSocket: async (url, dial) => (await import("../node/dial.ts")).dialWs(url, dial),
     fetchWith: fetchWithDeno,

@@ -6,6 +6,7 @@
 
 import process from "node:process";
 import type { System } from "../../runtime/platform.ts";
+import { machineClock } from "./clock.ts";
 import { fetchWithNode } from "./fetch.ts";
 import { machineFiles } from "./files.ts";
 import { machineSystem, type SystemOptions } from "./machine.ts";
@@ -25,6 +26,7 @@ export type { SystemOptions } from "./machine.ts";
  * ```
  */
 export function createSystem(options: SystemOptions = {}): System {
+  const clock = options.clock ?? machineClock;
   return machineSystem({
     runtime: "node",
     version: process.versions.node,
@@ -34,7 +36,7 @@ export function createSystem(options: SystemOptions = {}): System {
       process.stderr.write(text);
     },
     endOfTurn,
-    serve: serveNet,
+    serve: (host) => serveNet(host, { clock }),
     // The package `ws` is loaded with the first WebSocket: of a start it would take 10 ms of CPU.
     dialWebSocket: async (url, dial) => (await import("./dial.ts")).dialWs(url, dial),
     fetchWith: fetchWithNode,

@@ -11,6 +11,7 @@ import type { Duplex } from "node:stream";
 import process from "node:process";
 import type { TLSSocket } from "node:tls";
 import type { WebSocketServer } from "ws";
+import type { Clock, Timer } from "../../runtime/clock.ts";
 import type { Host, HostOptions, Peer, Protocol } from "../../runtime/host.ts";
 import {
   type AnswerProtocol,
@@ -28,6 +29,7 @@ import { headOf, sendAnswer, sendResponse, toRequest } from "./http_bridge.ts";
 import { peekHead } from "./peek.ts";
 import { type LaneConnection, type LaneHost, ShortLane } from "./short_lane.ts";
 import { streamOf } from "./byte_stream.ts";
+import { machineClock } from "./clock.ts";
 import { WsSocket } from "./ws_socket.ts";
 
 // Not imported: in a program of one file an import is done at its start, whatever runtime it is on. `node:http` and
@@ -61,6 +63,8 @@ interface Connection extends LaneConnection {
 /**
  * Listens with the net host.
  *
+ * @param options Where and how.
+ * @param time `clock`: by which connections are idle. @default {the machine's}
  * @throws {Error} If the address cannot be listened on; the message names it and says what to do.
  *
  * @example
@@ -69,9 +73,12 @@ interface Connection extends LaneConnection {
  * host.mount(protocol);
  * ```
  */
-export async function serveNet(options: HostOptions = {}): Promise<Host> {
+export async function serveNet(
+  options: HostOptions = {},
+  { clock }: { readonly clock: Clock } = { clock: machineClock },
+): Promise<Host> {
   const { hostname = "127.0.0.1", port = 0, tls } = options;
-  const host = new NetHost(options);
+  const host = new NetHost(options, clock);
   const server = tls === undefined
     ? createNetServer({ noDelay: true, allowHalfOpen: true }, (socket) => host.accept(socket))
     : process.getBuiltinModule("node:tls").createServer({
@@ -106,6 +113,7 @@ async function webSocketServer(maxMessage: number): Promise<WebSocketServer> {
 class NetHost implements Host {
   addresses: readonly string[] = [];
   readonly #options: HostOptions;
+  readonly #clock: Clock;
   readonly #report: Report;
   readonly #mounts = new Mounts({ raw: true });
   #http: HttpServer | undefined;
@@ -113,13 +121,14 @@ class NetHost implements Host {
   readonly #raw = new Set<Socket>();
   readonly #connections = new Map<Duplex, Connection>();
   #server: Server | undefined;
-  #sweeper: NodeJS.Timeout | undefined;
+  #sweeper: Timer | undefined;
   #sockets: Promise<WebSocketServer> | undefined;
   #draining = false;
   #idle: (() => void) | undefined;
 
-  constructor(options: HostOptions) {
+  constructor(options: HostOptions, clock: Clock) {
     this.#options = options;
+    this.#clock = clock;
     this.#report = reporter(options);
     const draining = () => this.#draining;
     this.#lanes = {
@@ -152,8 +161,7 @@ class NetHost implements Host {
 
   listensOn(server: Server): void {
     this.#server = server;
-    this.#sweeper = setInterval(() => this.#sweep(), SWEEP);
-    this.#sweeper.unref();
+    this.#sweepLater();
     const { address, port } = server.address() as AddressInfo;
     this.addresses = [hostPort(address, port)];
     // Sockets whose TLS handshake is not over, or never will be, are not connections yet.
@@ -275,6 +283,13 @@ class NetHost implements Host {
     });
   }
 
+  #sweepLater(): void {
+    this.#sweeper = this.#clock.after(SWEEP, () => {
+      this.#sweep();
+      this.#sweepLater();
+    });
+  }
+
   /** Closes connections on which nobody has asked for anything for long, or not all of it has come. */
   #sweep(): void {
     for (const connection of this.#connections.values()) {
@@ -298,7 +313,7 @@ class NetHost implements Host {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#draining = true;
-    clearInterval(this.#sweeper);
+    this.#sweeper?.cancel();
     const server = this.#server!;
     const closed = server.listening
       ? new Promise<void>((resolve) => server.close(() => resolve()))

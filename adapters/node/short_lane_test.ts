@@ -4,7 +4,9 @@ import { connect, type Socket } from "node:net";
 import { test } from "node:test";
 import { connect as connectTls } from "node:tls";
 import { concat, text, utf8 } from "../../runtime/bytes.ts";
+import type { Clock } from "../../runtime/clock.ts";
 import type { BareAnswer, BareRequest, Host, Protocol } from "../../runtime/host.ts";
+import { VirtualClock } from "../../runtime/virtual_clock.ts";
 import { CA_CERT, SERVER_CERT, SERVER_KEY } from "../../tests/fixtures/tls.ts";
 import { serveNet } from "./net_host.ts";
 
@@ -24,8 +26,6 @@ function protocol(answer: Answer): Protocol {
 class Wire implements AsyncDisposable {
   received = "";
   ended = false;
-  /** Makes its host look for connections whose time is up. */
-  sweep = () => {};
   #wake = () => {};
   readonly #host: Host;
   readonly socket: Socket;
@@ -48,12 +48,12 @@ class Wire implements AsyncDisposable {
     }
   }
 
-  static to(answer: Answer): Promise<Wire> {
-    return Wire.serving(protocol(answer));
+  static to(answer: Answer, time?: { readonly clock: Clock }): Promise<Wire> {
+    return Wire.serving(protocol(answer), time);
   }
 
-  static async serving(protocol: Protocol): Promise<Wire> {
-    const host = await serveNet();
+  static async serving(protocol: Protocol, time?: { readonly clock: Clock }): Promise<Wire> {
+    const host = await serveNet({}, time);
     host.mount(protocol);
     const socket = connect({ port: Number(host.addresses[0]!.split(":")[1]), allowHalfOpen: true });
     await once(socket, "connect");
@@ -495,28 +495,16 @@ test("calls over TLS go the same way", async () => {
 });
 
 test("connections on which nobody asks for anything are closed, others are not", async () => {
-  const { setInterval } = globalThis;
-  let sweep = () => {};
-  Object.assign(globalThis, {
-    setInterval: (look: () => void) => {
-      sweep = look;
-      return setInterval(() => {}, 1_000_000);
-    },
-  });
+  const clock = new VirtualClock();
   let go: (() => void) | undefined = undefined as (() => void) | undefined;
   const wires: Wire[] = [];
-  try {
-    for (let n = 0; n < 5; n++) {
-      wires.push(
-        await Wire.to(async (request) => {
-          if (text(await request.bytes()) === "slow") await new Promise<void>((resolve) => go = resolve);
-          return { status: 200, headers: {}, body: "!" };
-        }),
-      );
-      wires[n]!.sweep = sweep;
-    }
-  } finally {
-    Object.assign(globalThis, { setInterval });
+  for (let n = 0; n < 5; n++) {
+    wires.push(
+      await Wire.to(async (request) => {
+        if (text(await request.bytes()) === "slow") await new Promise<void>((resolve) => go = resolve);
+        return { status: 200, headers: {}, body: "!" };
+      }, { clock }),
+    );
   }
   const [silent, begun, called, other, slow] = wires as [Wire, Wire, Wire, Wire, Wire];
   begun.write(post("input").slice(0, 20));
@@ -529,14 +517,18 @@ test("connections on which nobody asks for anything are closed, others are not",
   slow.write(post("slow"));
   while (go === undefined) await new Promise((resolve) => setTimeout(resolve, 1));
   const open = () => wires.map(({ ended }) => !ended);
-  for (let sweeps = 1; sweeps <= 6; sweeps++) {
-    for (const wire of wires) wire.sweep();
-    if (sweeps === 2) assert.deepEqual(open(), [true, true, true, true, true]);
-    if (sweeps === 3) await Promise.all([silent.end(), begun.end()]);
-    if (sweeps === 4) assert.deepEqual(open(), [false, false, true, true, true]);
-    if (sweeps === 5) await Promise.all([called.end(), other.end()]);
-  }
+  await clock.advance(60_000);
+  assert.deepEqual(open(), [true, true, true, true, true]);
+  await clock.advance(30_000);
+  await Promise.all([silent.end(), begun.end()]);
+  await clock.advance(30_000);
+  // Go's clients keep theirs for 90 s, and must not find them closed.
+  assert.deepEqual(open(), [false, false, true, true, true]);
+  await clock.advance(30_000);
+  await Promise.all([called.end(), other.end()]);
+  await clock.advance(300_000);
   go();
   await slow.until(whole);
   for (const wire of wires) await wire[Symbol.asyncDispose]();
+  assert.equal(clock.pending, 0);
 });
