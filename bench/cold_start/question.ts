@@ -59,12 +59,11 @@ Hono serves one route; muon reads the command line and the environment, listens,
 The port is tried every millisecond; the first that it accepts is asked for a greeting by a POST of JSON. Median of
 the starts of each round, after two that fill what the runtime keeps of compiled code.
 
-Where a start's CPU goes, in ms, by profile (parts from separate runs, which do not add up exactly). Bun: the process
-6; muon's modules 17 to 18, of which cbor-x 2 to 3; the runtime's own modules for files, flags and names 5.5; settings
-and the rest of the system 4 to 5; putting together 3; listening 2 to 3; the record and its registration 4; the rest is
-the answer. Bare Hono takes 13 in all, so that importing muon alone is beyond the goal. Deno: the process with
-\`node:process\` 26; muon's modules 17 to 20, of which cbor-x 7; settings, system and parts 5 to 6; listening 12 to 14,
-as \`node:http\` serves there; registering 2 to 3. Node: the process 22; muon's modules 20 to 22, of which cbor-x 6 to 7;
-the system about 40, most of it \`node:http\` and \`node:tls\`.`,
+Where a start goes on Bun, in ms, by \`performance.now()\` behind the imports and by the log at \`debug\`, when a first
+answer took 55 to 60: the process 5; importing muon 24, half a megabyte of JavaScript, where Hono takes 7 and its whole
+start 16; files, flags, settings and parts about 15; listening 2.5; registering 6.5; the rest is the answer. So importing
+muon alone is beyond the goal there. On Deno, of 62: what bare Hono takes 41; reading and compiling muon about 10, and the
+same for \`node:\` modules and settings; listening and registering 5. What npm gets has no white space, and names no source
+maps, which Deno reads at each start: before that it took 76.`,
 };
 export default question;
