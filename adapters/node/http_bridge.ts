@@ -168,6 +168,8 @@ async function sendBody(body: ReadableStream<Uint8Array>, to: ServerResponse): P
   const reader = body.getReader();
   const gone = () => void reader.cancel(new TypeError("The client is gone")).catch(() => {});
   to.once("close", gone);
+  // It may have closed before; then nobody says so any more.
+  if (to.destroyed) gone();
   try {
     let next = reader.read();
     // A body that is there at once, as that of a JSON answer, goes out in one write and with its length.
@@ -184,7 +186,9 @@ async function sendBody(body: ReadableStream<Uint8Array>, to: ServerResponse): P
     }
     for (;;) {
       const { done, value } = await next;
-      if (done || to.destroyed) break;
+      if (done) break;
+      // It is destroyed before it says that it closed: whoever writes the body must hear of it all the same.
+      if (to.destroyed) return gone();
       await write(value, to);
       next = reader.read();
     }

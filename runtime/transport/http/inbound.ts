@@ -122,9 +122,9 @@ export class HttpCall implements Incoming {
     return this.#controller.signal;
   }
 
-  /** Learns from now on that the caller is gone: nothing is done about it but by who asked for the signal. */
+  /** Learns from now on that the caller is gone: nothing is done about it but by a stream, or by who asked for the signal. */
   #watch(): void {
-    if (this.#over) return;
+    if (this.#over || this.#watched) return;
     const { signal } = this.#options.request;
     if (signal.aborted) return this.#gone();
     this.#watched = true;
@@ -242,6 +242,9 @@ export class HttpCall implements Incoming {
       return false;
     }
     this.#writer = new EnvelopeWriter({ window, gone: this.#gone });
+    // A body that waits for its next item is not asked whether it is still wanted.
+    this.#watch();
+    if (this.#over) return false;
     this.#respond({
       status: 200,
       headers: { ...headers, "content-type": form.enveloped },
