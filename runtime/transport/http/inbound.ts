@@ -122,7 +122,7 @@ export class HttpCall implements Incoming {
     return this.#controller.signal;
   }
 
-  /** Learns from now on that the caller is gone: nothing is done about it but by a stream, or by who asked for the signal. */
+  /** Learns from now on that the caller is gone: a stream does something about it, and who asked for the signal. */
   #watch(): void {
     if (this.#over || this.#watched) return;
     const { signal } = this.#options.request;
