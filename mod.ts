@@ -29,7 +29,8 @@ import type { System } from "./runtime/platform.ts";
 import { connectMesh, type Mesh } from "./runtime/service/mesh.ts";
 import type { MeshOptions, ServiceOptions } from "./runtime/service/options.ts";
 import type { OwnFlags } from "./runtime/service/own_flags.ts";
-import { type Service as ServiceInterface, ServiceCore } from "./runtime/service/service.ts";
+import type { Service as ServiceInterface } from "./runtime/service/service.ts";
+import { ServiceCore } from "./runtime/service/service_core.ts";
 
 /**
  * Connects a process that only calls and publishes. It reads the environment (`MICRO_REGISTRY` …), not the command
