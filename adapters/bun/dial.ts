@@ -8,6 +8,7 @@
 import type { Clock } from "../../runtime/clock.ts";
 import type { MessageSocket } from "../../runtime/host.ts";
 import type { DialWebSocketOptions } from "../../runtime/platform.ts";
+import { endOfTurn } from "../node/turn.ts";
 import { badAnswer, noConnection, noSubprotocol } from "../web/dial_error.ts";
 import { BunWebSocket } from "./api.ts";
 import { WebMessageSocket } from "../web/web_socket.ts";
@@ -47,7 +48,7 @@ export function dialBun(
     socket.onopen = () => {
       if (socket.protocol !== protocol) return fail(noSubprotocol(url, protocol));
       settle();
-      resolve(new WebMessageSocket(socket, { protocol, maxMessage, clock, terminate }));
+      resolve(new WebMessageSocket(socket, { protocol, maxMessage, clock, endOfTurn, terminate }));
     };
     socket.onerror = (event) => {
       const { message, error } = event as ErrorEvent;

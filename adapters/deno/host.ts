@@ -15,6 +15,7 @@ import {
   type SocketProtocol,
   toResponse,
 } from "../../runtime/mounts.ts";
+import { endOfTurn } from "../node/turn.ts";
 import { hostPort, listenError } from "../web/address.ts";
 import { BACKLOG } from "../web/bounds.ts";
 import { broken, type Report, reporter } from "../web/report.ts";
@@ -194,6 +195,7 @@ class DenoHost implements Host {
       protocol: protocol.subprotocol,
       maxMessage: this.#maxMessage,
       clock: this.#clock,
+      endOfTurn,
       // Deno has nothing stronger: a peer that does not read gets the close frame behind what is buffered.
       terminate: () => {
         if (socket.readyState <= WebSocket.OPEN) socket.close(1011, "terminated");
