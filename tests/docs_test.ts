@@ -13,8 +13,7 @@ import process from "node:process";
 import { after, before, describe, test } from "node:test";
 import { pathToFileURL } from "node:url";
 import { promisify } from "node:util";
-import { readReport } from "../tools/junit.ts";
-import { binaryOf, currentRuntime, ROOT, testCommand } from "../tools/runtimes.ts";
+import { binaryOf, currentRuntime, ROOT } from "../tools/runtimes.ts";
 import { type Snippet, snippetsOf } from "./support/snippets.ts";
 
 // Inside the tree, so that the snippets find the package as their readers' files do.
@@ -59,17 +58,6 @@ async function run(path: string): Promise<string> {
   return printed;
 }
 
-/** Runs a file of tests. */
-async function runTests(path: string): Promise<void> {
-  const report = `${path}.xml`;
-  const { file, args, env } = testCommand(currentRuntime(), path, { report, timeout: 60_000 });
-  await promisify(execFile)(file, args, { cwd: ROOT, env: { ...process.env, ...env } })
-    .catch(({ stdout, stderr }) => assert.fail(`${path} fails: ${stdout}${stderr}`));
-  const { passed, failed, skipped } = readReport(await readFile(report, "utf8"));
-  assert.deepEqual({ failed, skipped }, { failed: [], skipped: [] });
-  assert.ok(passed > 0, `${path} has no test`);
-}
-
 describe("the pages", () => {
   const { TMPDIR } = process.env;
   let directory: string;
@@ -105,10 +93,14 @@ describe("the pages", () => {
         if (output !== undefined) assert.equal(printed, output, `${name}:${line} prints`);
       }
     });
-    for (const { snippet: { file }, path } of snippets) {
-      if (file?.endsWith("_test.ts")) test(`${name}: the tests of ${file} pass`, () => runTests(path));
-    }
   }
+
+  test("the files of tests on the pages pass", async () => {
+    const runner = [join(ROOT, "tools", "test.ts"), "--ci", "--root", scratch, "--runtime", currentRuntime()];
+    await promisify(execFile)(binaryOf("deno"), ["run", "-A", "--no-check", "--quiet", ...runner], {
+      env: { ...process.env, NO_COLOR: "1" },
+    }).catch(({ stdout, stderr }) => assert.fail(`${stdout}${stderr}`));
+  });
 
   if (currentRuntime() === "deno") {
     test("the snippets' types hold", async () => {
