@@ -59,11 +59,11 @@ Hono serves one route; muon reads the command line and the environment, listens,
 The port is tried every millisecond; the first that it accepts is asked for a greeting by a POST of JSON. Median of
 the starts of each round, after two that fill what the runtime keeps of compiled code.
 
-Where a start goes on Bun, in ms, by \`performance.now()\` behind the imports and by the log at \`debug\`, when a first
-answer took 55 to 60: the process 5; importing muon 24, half a megabyte of JavaScript, where Hono takes 7 and its whole
-start 16; files, flags, settings and parts about 15; listening 2.5; registering 6.5; the rest is the answer. So importing
-muon alone is beyond the goal there. On Deno, of 62: what bare Hono takes 41; reading and compiling muon about 10, and the
-same for \`node:\` modules and settings; listening and registering 5. What npm gets has no white space, and names no source
-maps, which Deno reads at each start: before that it took 76.`,
+Where a start goes, in ms, by \`performance.now()\` behind the imports and by the log at \`debug\` (one process, one core).
+Bun, when a first answer took 55 to 60: until muon is imported 29, where Hono takes 11 and its whole start 16; listening
+2.5; registering 6.5; the rest is files, flags, settings, parts and the answer. So importing half a megabyte of JavaScript
+is beyond the goal there alone. Deno, when it took 62 and bare Hono's 41: until muon is imported 21 of the runtime's own clock,
+which starts later than the process; listening 7; registering 8.5. What npm gets has no white space and names no source maps, which
+Deno reads at each start: with both a first answer took 74.`,
 };
 export default question;
