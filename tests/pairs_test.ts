@@ -8,7 +8,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { connect, type Mesh, MuonError, SILENT } from "../mod.ts";
+import { type Client, connect, type Mesh, MuonError, SILENT } from "../mod.ts";
 import { RUNTIMES } from "../tools/runtimes.ts";
 import type { Pair } from "./fixtures/pair_service.ts";
 import { type Spawned, spawnOn } from "./processes.ts";
@@ -17,6 +17,21 @@ const SERVICE = "tests/fixtures/pair_service.ts";
 
 async function* numbers(...values: number[]) {
   for (const n of values) yield { n };
+}
+
+/** Chunks around the size that fits one frame, each full of its own number. */
+async function* chunks(seed: number) {
+  for (let n = 0; n < 60; n++) {
+    yield { n, data: new Uint8Array(1_000 + (n * 37 + seed) % 60 * 1_500).fill(n + seed) };
+  }
+}
+
+/** Streams chunks there and back, several streams at a time, and checks every byte of them. */
+async function mirrored(pair: Client<Pair>): Promise<void> {
+  await Promise.all([0, 64, 128, 192].map(async (seed) => {
+    const sent = await collect(chunks(seed));
+    assert.deepEqual(await collect(pair.mirror(chunks(seed))), sent);
+  }));
 }
 
 async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
@@ -87,6 +102,7 @@ for (const runtime of RUNTIMES) {
       assert.equal((await collect(pair.count({ to: 1_000 }))).length, 1_000);
       assert.deepEqual(await pair.sum(numbers(1, 2, 3)), { n: 6 });
       assert.deepEqual(await collect(pair.double(numbers(1, 2))), [{ n: 2 }, { n: 4 }]);
+      await mirrored(pair);
       for await (const { n } of pair.count({ to: 10_000_000 })) if (n === 3) break;
       await until("the stream's end", async () => (await pair.seen()).aborted.includes("count"));
     });
@@ -184,6 +200,7 @@ for (const runtime of RUNTIMES) {
       assert.equal((await collect(pair.count({ to: 1_000 }))).length, 1_000);
       assert.deepEqual(await pair.sum(numbers(1, 2, 3)), { n: 6 });
       assert.deepEqual(await collect(pair.double(numbers(1, 2))), [{ n: 2 }, { n: 4 }]);
+      await mirrored(pair);
       await assert.rejects(Promise.resolve(pair.fail()), { status: "failed_precondition" });
       await assert.rejects(Promise.resolve(pair.hang(undefined, { timeout: 50 })), {
         status: "deadline_exceeded",

@@ -61,8 +61,10 @@ export async function pump(
     while (!over) {
       const item = await items.next();
       if (item.done || over) break;
-      const credit = exchange.send(marshal.encode(item.value));
+      const body = marshal.encode(item.value);
+      const credit = exchange.send(body);
       if (credit !== undefined) await credit;
+      marshal.reclaim?.(body);
     }
     if (!over) exchange.end();
     over = true;

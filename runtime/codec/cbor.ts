@@ -11,7 +11,7 @@ import { EMPTY } from "../bytes.ts";
 import { MuonError } from "../errors.ts";
 import { LIMITS } from "../policy.ts";
 import { checkCbor } from "./cbor_check.ts";
-import { decodePlain, encodePlain, NOT_PLAIN } from "./cbor_plain.ts";
+import { decodePlain, encodePlain, NOT_PLAIN, reclaimPlain } from "./cbor_plain.ts";
 import type { Codec, Marshal } from "./codec.ts";
 import { checkMaxDepth } from "./limits.ts";
 
@@ -80,6 +80,7 @@ export function cbor(options: CborOptions = {}): Codec {
         throw new TypeError(`CBOR cannot write the value: ${reason(error)}`, { cause: error });
       }
     },
+    reclaim: reclaimPlain,
     decode(bytes) {
       const { length } = bytes;
       if (length === 0) return undefined;

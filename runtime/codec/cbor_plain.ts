@@ -31,6 +31,9 @@ const DEEPEST = 16;
 /** Most bytes that are written here: a value that holds itself, or a list of nothing but length, is to end somewhere. */
 const LONGEST = 16_777_216;
 
+/** Longest array that is kept to be used again, in bytes. */
+const KEPT = 262_144;
+
 /** What {@link decodePlain} gives for a message that is not as plain as all that. */
 export const NOT_PLAIN: unique symbol = Symbol("not plain");
 
@@ -46,6 +49,10 @@ let room = 0;
 let shared: { readonly slab: typeof slab; readonly view: typeof view; readonly at: number } | undefined;
 /** Whether something is being written: a getter of the value may write another. */
 let busy = false;
+/** The last message's own array, while whoever has it may give it back. */
+let lent: ArrayBuffer | undefined;
+/** One that was given back. */
+let spare: typeof slab | undefined;
 
 /**
  * Writes a value of null, booleans, numbers, texts, bytes, lists and objects, byte for byte as cbor-x does
@@ -75,10 +82,21 @@ export function encodePlain(value: unknown): Uint8Array | undefined {
   } finally {
     busy = false;
     if (shared !== undefined) {
+      lent = whole && slab.length <= KEPT ? slab.buffer : undefined;
       ({ slab, view, at } = shared);
       shared = undefined;
     } else if (!whole) at = start;
   }
+}
+
+/**
+ * Takes back the bytes of a message, which nobody has any more: a long one's array is used for another. A new one for
+ * each takes a tenth (Node) to a fifth (Deno, Bun) of the CPU of who sends a stream of 64 kB items.
+ */
+export function reclaimPlain(bytes: Uint8Array): void {
+  if (lent === undefined || bytes.buffer !== lent) return;
+  spare = new Uint8Array(lent);
+  lent = undefined;
 }
 
 /** The message that is being written goes on in an array of its own, with room for `bytes` and more; not if too long. */
@@ -86,7 +104,13 @@ function grow(bytes: number): boolean {
   if (at - start + bytes > LONGEST) return false;
   shared ??= { slab, view, at: start };
   const written = slab.subarray(start, at);
-  slab = new Uint8Array(Math.max(SLAB, 2 * written.length) + bytes);
+  const length = Math.max(SLAB, 2 * written.length) + bytes;
+  if (spare !== undefined && spare.length >= length) {
+    slab = spare;
+    spare = undefined;
+  } else {
+    slab = new Uint8Array(length);
+  }
   view = new DataView(slab.buffer);
   slab.set(written);
   start = 0;

@@ -3,7 +3,7 @@ import { describe, test } from "node:test";
 import { Encoder } from "cbor-x/encode";
 import { below, seeded } from "../random.ts";
 import { checkCbor } from "./cbor_check.ts";
-import { decodePlain, encodePlain, NOT_PLAIN } from "./cbor_plain.ts";
+import { decodePlain, encodePlain, NOT_PLAIN, reclaimPlain } from "./cbor_plain.ts";
 
 const library = new Encoder({
   useRecords: false,
@@ -240,5 +240,33 @@ describe("plain CBOR", () => {
     assert.deepEqual([first, second, outer].map((bytes) => decodePlain(bytes, 64)), [{ a: 1 }, { b: 2 }, {
       inner: "x",
     }]);
+  });
+
+  test("a long message's array is used again once it was given back, and no other", () => {
+    const long = (fill: number, bytes = 60_000) => encodePlain({ data: new Uint8Array(bytes).fill(fill) })!;
+    const first = long(1);
+    const second = long(2);
+    assert.notEqual(second.buffer, first.buffer);
+    reclaimPlain(first); // Too late: only the last is known.
+    reclaimPlain(second);
+    reclaimPlain(second);
+    const third = long(3);
+    assert.equal(third.buffer, second.buffer);
+    const fourth = long(4);
+    assert.notEqual(fourth.buffer, third.buffer);
+    assert.deepEqual(decodePlain(first, 64), { data: new Uint8Array(60_000).fill(1) });
+    assert.deepEqual(decodePlain(third, 64), { data: new Uint8Array(60_000).fill(3) });
+
+    reclaimPlain(fourth);
+    const short = encodePlain({ n: 1 })!;
+    reclaimPlain(short);
+    encodePlain({ n: 2 });
+    assert.deepEqual(decodePlain(short, 64), { n: 1 });
+    const longer = long(5, 100_000);
+    assert.notEqual(longer.buffer, fourth.buffer);
+    const longest = long(6, 300_000);
+    reclaimPlain(longest);
+    assert.notEqual(long(7).buffer, longest.buffer);
+    assert.deepEqual(decodePlain(longer, 64), { data: new Uint8Array(100_000).fill(5) });
   });
 });

@@ -16,11 +16,16 @@ export interface TypeInfo {
 export interface Marshal {
   /**
    * The bytes of a value, the caller's to keep: they may be a view into a larger buffer, but neither the codec nor
-   * whoever gave the value writes to them again, as they may wait to be sent.
+   * whoever gave the value writes to them again, as they may wait to be sent, unless they are given back.
    *
    * @throws {TypeError} If the codec cannot write the value.
    */
   encode(value: unknown): Uint8Array;
+  /**
+   * Takes back what {@link Marshal.encode} gave: nobody has the bytes any more, and another value may be written into
+   * them.
+   */
+  reclaim?(bytes: Uint8Array): void;
   /**
    * The same as text, where the format is text: whoever sends text anyhow is spared the bytes. `undefined`: no text, which
    * {@link Marshal.encode} has as no bytes.

@@ -230,6 +230,7 @@ export function createServer(options: ServerOptions): Server {
         }
         const credit = call.send(body);
         if (credit !== undefined) await credit;
+        marshal.reclaim?.(body);
       }
       running--;
       entry.stats.inflight--;

@@ -113,6 +113,22 @@ export function testCodec(suite: CodecSuite): void {
       for (const { bytes, was } of written) assert.deepEqual(bytes, was);
     });
 
+    test("what is given back may be written over, and nothing else", () => {
+      const marshal = suite.create().bind();
+      const kept = values.map((value) => {
+        const bytes = marshal.encode(value);
+        return { bytes, was: bytes.slice() };
+      });
+      for (const value of [...values, ...values]) {
+        const bytes = marshal.encode(value);
+        assert.deepEqual(marshal.decode(bytes.slice()), value);
+        marshal.reclaim?.(bytes);
+        marshal.reclaim?.(bytes);
+        marshal.reclaim?.(bytes.slice());
+      }
+      for (const { bytes, was } of kept) assert.deepEqual(bytes, was);
+    });
+
     test("a value that is read does not change with the bytes it was read from", () => {
       const marshal = suite.create().bind();
       for (const value of values) {
