@@ -477,6 +477,11 @@ export class ClientCall extends WheelTimer implements Invocation, ReplySink, Cal
   }
 
   /** Something other than the answer may take of the call's time, or all of it. */
+  /** The input is written: its bytes may be used again. */
+  reclaim(input: Uint8Array): void {
+    this.#marshal!.reclaim?.(input);
+  }
+
   #mayWait(): void {
     this.timed = true;
     this.#watchTime();

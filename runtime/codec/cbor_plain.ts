@@ -32,7 +32,7 @@ const DEEPEST = 16;
 const LONGEST = 16_777_216;
 
 /** Longest array that is kept to be used again, in bytes. */
-const KEPT = 262_144;
+const KEPT = 2_097_152;
 
 /** What {@link decodePlain} gives for a message that is not as plain as all that. */
 export const NOT_PLAIN: unique symbol = Symbol("not plain");

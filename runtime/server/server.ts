@@ -187,7 +187,7 @@ export function createServer(options: ServerOptions): Server {
     if (call.over) countCanceled(stats);
     stats.latency.observe(clock.now() - started);
     if (typeof body === "string") call.replyText!(body, context.trailer);
-    else call.reply(body, context.trailer);
+    else call.reply(body, context.trailer, marshal);
   }
 
   async function stream(call: Incoming, entry: TableEntry, answered: Answered): Promise<void> {

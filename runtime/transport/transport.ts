@@ -28,12 +28,18 @@ export interface CallHead {
   readonly kind?: Kind | undefined;
 }
 
+/** Whoever gave bytes to be sent, and can use them again. */
+export interface Lender {
+  /** Takes them back: they are sent, or copied, and nobody has them any more. Not every transport says so. */
+  reclaim?(bytes: Uint8Array): void;
+}
+
 /**
- * Takes the answer to a call with one input. Exactly one of its methods is called, once, and never before
+ * Takes the answer to a call with one input, and may take the input back. Exactly one of `reply` and `fail` is called, once, and never before
  * {@link Link.unary} has returned. A sink instead of a promise: a call's own object is the sink, so that the hot path
  * makes neither promises nor closures, and a call can be cancelled without an AbortController.
  */
-export interface ReplySink {
+export interface ReplySink extends Lender {
   /** Until when the answer is waited for, as `timeout` in the head says, in ms on the steady clock. @default {none} */
   readonly deadline?: number | undefined;
   /** Whether it ends the call by itself then, so that the link need not. @default {false} */
@@ -95,8 +101,11 @@ export interface Incoming {
   readonly signal: AbortSignal;
   /** Whether the call is over, so that an answer would go nowhere. */
   readonly over: boolean;
-  /** Answers with one value, and ends. Nobody writes to the bytes again: they may wait to be sent. */
-  reply(body: Uint8Array, trailer?: Metadata): void;
+  /**
+   * Answers with one value, and ends. Nobody writes to the bytes again, as they may wait to be sent, before `lender` has
+   * them back.
+   */
+  reply(body: Uint8Array, trailer?: Metadata, lender?: Lender): void;
   /** The same with text that stands for its UTF-8 bytes; absent where bytes are sent anyhow. */
   replyText?(body: string, trailer?: Metadata): void;
   /** Sends an item of an answer that is a stream. As {@link Exchange.send}. */
@@ -128,8 +137,8 @@ export interface Link extends AsyncDisposable {
    */
   readonly contentType?: string;
   /**
-   * Calls with one input. Nobody writes to the bytes again: they may wait to be sent. It does not throw: failures go to
-   * the sink.
+   * Calls with one input. Nobody writes to the bytes again, as they may wait to be sent, before the sink has them back. It
+   * does not throw: failures go to the sink.
    */
   unary(head: CallHead, body: Uint8Array, sink: ReplySink): CallHandle;
   /** Calls with a stream of inputs. */

@@ -66,6 +66,7 @@ interface Answer {
 class Sink implements ReplySink {
   readonly answer: Promise<Answer>;
   returned = false;
+  reclaim?: (input: Uint8Array) => void;
   #resolve!: (answer: Answer) => void;
   #reject!: (error: MuonError) => void;
   #called = false;
@@ -159,6 +160,38 @@ export function testTransport(
           for (const reply of replies) assert.deepEqual(reply.body, was);
           assert.deepEqual(body, was);
         }
+      },
+    );
+
+    linked(
+      "bytes that are given back may be written over, and come as they were",
+      answer,
+      async ({ link }) => {
+        for (const size of [3, 20_000, 300_000]) {
+          const replies = Array.from({ length: 4 }, (_, n) => {
+            const sink = new Sink();
+            sink.reclaim = (input) => input.fill(0xff);
+            link.unary(head({ endpoint: "Echo.Lent" }), new Uint8Array(size).fill(n), sink);
+            sink.returned = true;
+            return sink.answer;
+          });
+          for (const [n, reply] of (await Promise.all(replies)).entries()) {
+            assert.deepEqual(reply.body, new Uint8Array(size).fill(n));
+          }
+        }
+        const call = link.open(head({ endpoint: "Echo.Each" }));
+        const sent = (async () => {
+          const items = [3, 20_000, 300_000, 40].map((size, n) => new Uint8Array(size).fill(n));
+          for (const item of items) {
+            await call.send(item);
+            item.fill(0xff);
+          }
+          call.end();
+        })();
+        const came = await all(call.messages);
+        await sent;
+        const expected = [3, 20_000, 300_000, 40].map((size, n) => Array(size).fill(n));
+        assert.deepEqual(came, expected);
       },
     );
 
@@ -503,6 +536,8 @@ async function serveCall(call: Incoming): Promise<void> {
     case "Echo.Echo":
       ran++;
       return call.reply(call.body!);
+    case "Echo.Lent":
+      return call.reply(call.body!.slice(), Metadata.EMPTY, { reclaim: (body) => body.fill(0xff) });
     case "Echo.Ran":
       return call.reply(bytes(ran & 255, ran >> 8));
     case "Echo.TrailTooMuch":

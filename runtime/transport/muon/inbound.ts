@@ -7,7 +7,7 @@
 import { MuonError } from "../../errors.ts";
 import type { Peer } from "../../host.ts";
 import { Metadata } from "../../metadata.ts";
-import type { CallHead, Incoming } from "../transport.ts";
+import type { CallHead, Incoming, Lender } from "../transport.ts";
 import { tooLarge, unrun } from "./failures.ts";
 import { Inbox } from "./inbox.ts";
 import { rejected } from "./later.ts";
@@ -79,7 +79,7 @@ export class InboundCall extends Entry implements Incoming {
     this.#session.sender.header(this.id, metadata);
   }
 
-  reply(body: Uint8Array, trailer: Metadata = Metadata.EMPTY): void {
+  reply(body: Uint8Array, trailer: Metadata = Metadata.EMPTY, lender?: Lender): void {
     if (this.#over) return this.#settled();
     if (this.#answering) {
       throw new TypeError("A call that was answered with send() is ended with end() or fail()");
@@ -91,11 +91,12 @@ export class InboundCall extends Entry implements Incoming {
     if (trailer.size > 0 && this.#refused(trailer)) return;
     if (body.length <= sender.fragment) {
       sender.reply(this.id, body, trailer);
+      lender?.reclaim?.(body);
       this.#finish();
     } else if (sender.full) {
       this.fail(sender.overflow());
     } else {
-      this.#sending().reply(body, trailer);
+      this.#sending().reply(body, trailer, lender);
       this.#closing();
     }
   }

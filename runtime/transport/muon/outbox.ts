@@ -6,14 +6,20 @@
 
 import type { MuonError } from "../../errors.ts";
 import type { Metadata } from "../../metadata.ts";
+import type { Lender } from "../transport.ts";
 import { Later, rejected } from "./later.ts";
 import { OVERHEAD } from "./limits.ts";
 import type { Sender } from "./sender.ts";
 
 /** Something that waits to be sent, in its order. */
 type Chunk =
-  | { readonly kind: "data"; readonly body: Uint8Array }
-  | { readonly kind: "reply"; readonly body: Uint8Array; readonly trailer: Metadata }
+  | { readonly kind: "data"; readonly body: Uint8Array; readonly lender?: Lender | undefined }
+  | {
+    readonly kind: "reply";
+    readonly body: Uint8Array;
+    readonly trailer: Metadata;
+    readonly lender?: Lender | undefined;
+  }
   | { readonly kind: "end"; readonly trailer: Metadata }
   | { readonly kind: "error"; readonly error: MuonError; readonly trailer: Metadata };
 
@@ -96,14 +102,14 @@ export class Outbox {
   }
 
   /** Sends what is left of an input of which CALL carried the first `sent` bytes. */
-  rest(body: Uint8Array, sent: number): void {
+  rest(body: Uint8Array, sent: number, lender: Lender): void {
     this.#credit -= sent + OVERHEAD;
-    this.#push({ kind: "data", body: body.subarray(sent) });
+    this.#push({ kind: "data", body: body.subarray(sent), lender });
   }
 
   /** Sends the one answer. */
-  reply(body: Uint8Array, trailer: Metadata): void {
-    this.#push({ kind: "reply", body, trailer });
+  reply(body: Uint8Array, trailer: Metadata, lender: Lender | undefined): void {
+    this.#push({ kind: "reply", body, trailer, lender });
   }
 
   /** Says that no more comes. */
@@ -157,6 +163,7 @@ export class Outbox {
       if (chunk.kind === "data") sender.data(this.#id, part, more);
       else if (more) sender.replyPart(this.#id, part);
       else sender.reply(this.#id, part, chunk.trailer);
+      if (!more) chunk.lender?.reclaim?.(body);
     }
     if (this.#chunks.length === 0) {
       this.#open();

@@ -55,6 +55,31 @@ describe("bytes that wait to be sent", () => {
     assert.equal(again.body!.length, 100_000);
   });
 
+  test("are given back when the last of them is written, and not when their call ends before", async () => {
+    const pair = await slow(10_000_000);
+    const back: string[] = [];
+    const lender = (name: string) => ({
+      reclaim: (bytes: Uint8Array) => void back.push(`${name} ${bytes.buffer === large.buffer}`),
+    });
+    const calls = [0, 1, 2].map(() => pair.dialler.call());
+    await pair.settle();
+    const [short, long, gone] = pair.listener.calls;
+    pair.listener.wire.buffered = 1_000_000;
+    short!.reply(large.subarray(0, 10), undefined, lender("short"));
+    assert.deepEqual(back, ["short true"], "a short one is copied at once");
+    long!.reply(large, undefined, lender("long"));
+    gone!.reply(large, undefined, lender("gone"));
+    await pair.settle();
+    calls[2]!.handle.cancel(new MuonError("canceled", "enough"));
+    await pair.settle();
+    assert.deepEqual(back, ["short true"]);
+    pair.listener.wire.buffered = 0;
+    pair.listener.session.drained();
+    await pair.settle();
+    assert.equal(calls[1]!.body!.length, 100_000);
+    assert.deepEqual(back, ["short true", "long true"]);
+  });
+
   test("go with their call, however it ends", async () => {
     const pair = await slow(10_000_000);
     const { session, wire } = pair.listener;
