@@ -88,8 +88,6 @@ export interface BareRequest {
 export interface BareHeaders {
   /** The value of a header; `null` where there is none. */
   get(name: string): string | null;
-  /** Whether there is one. */
-  has(name: string): boolean;
   /** Tells all of them. */
   forEach(told: (value: string, name: string) => void): void;
 }

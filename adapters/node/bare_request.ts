@@ -77,10 +77,6 @@ export class NodeRequest extends Departure implements BareRequest, BareHeaders {
     return Array.isArray(value) ? value.join(", ") : null;
   }
 
-  has(name: string): boolean {
-    return Object.hasOwn(this.#message.headers, name);
-  }
-
   forEach(told: (value: string, name: string) => void): void {
     const { headers } = this.#message;
     for (const name in headers) told(this.get(name)!, name);

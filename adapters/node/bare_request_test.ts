@@ -42,7 +42,6 @@ test("a request says its method, its path and its headers, as the web's would", 
       one: headers.get("x-one"),
       latin: headers.get("x-latin"),
       none: headers.get("constructor"),
-      has: [headers.has("x-one"), headers.has("constructor")],
       all: entries(headers).toSorted(([a], [b]) => a < b ? -1 : 1),
     }),
   );
@@ -52,7 +51,6 @@ test("a request says its method, its path and its headers, as the web's would", 
     one: "1, 2",
     latin: "grüß",
     none: null,
-    has: [true, false],
     all: [["content-length", "0"], ["host", "x"], ["x-latin", "grüß"], ["x-one", "1, 2"]],
   });
 });

@@ -137,10 +137,6 @@ export class ShortRequest extends Departure implements BareRequest, BareHeaders,
     return this.#headers.get(name) ?? null;
   }
 
-  has(name: string): boolean {
-    return this.#headers.has(name);
-  }
-
   forEach(told: (value: string, name: string) => void): void {
     this.#headers.forEach(told);
   }

@@ -36,7 +36,6 @@ test("a short request is read as it stands there", () => {
   assert.equal(request.get("x-latin"), "gr\u00fc\u00df");
   assert.equal(request.get("constructor"), null);
   assert.equal(request.header("constructor"), null);
-  assert.deepEqual([request.has("host"), request.has("x-other")], [true, false]);
   assert.equal(text(request.whole), "input");
   assert.equal(Object.getPrototypeOf(request.whole), Uint8Array.prototype);
 });

@@ -7,11 +7,15 @@
 import { concat, EMPTY } from "../../bytes.ts";
 import { MuonError } from "../../errors.ts";
 
-/** A request or an answer. */
-interface Message {
-  readonly headers: { get(name: string): string | null; has(name: string): boolean };
+/** What has a body. */
+interface Body {
   readonly body: ReadableStream<Uint8Array> | null;
   bytes(): Promise<Uint8Array>;
+}
+
+/** A request or an answer. */
+interface Message extends Body {
+  readonly headers: { get(name: string): string | null };
 }
 
 /** How a body is read. */
@@ -30,14 +34,27 @@ interface Reading {
  * @throws {MuonError} `resource_exhausted`, if there are more; then nothing further is read.
  */
 export function readBody(message: Message, reading: Reading): Promise<Uint8Array> {
-  const length = message.headers.get("content-length");
-  // HTTP holds its sender to the length; a body that was unpacked on its way has another.
-  if (length === null || message.headers.has("content-encoding")) return readParts(message.body, reading);
+  const { headers } = message;
+  return readSized(
+    message,
+    lengthOf(headers.get("content-length"), headers.get("content-encoding")),
+    reading,
+  );
+}
+
+/** The length of a body, as its headers say it: HTTP holds its sender to it. One that is packed has another than that. */
+export function lengthOf(length: string | null, encoding: string | null): string | null {
+  return encoding === null ? length : null;
+}
+
+/** {@link readBody}, where it is known how long the body is, or `null`. */
+export function readSized(message: Body, length: string | null, reading: Reading): Promise<Uint8Array> {
+  if (length === null) return readParts(message.body, reading);
   if (Number(length) > reading.limit) return refuse(message, length, reading);
   return message.bytes();
 }
 
-async function refuse(message: Message, length: string, { limit, what }: Reading): Promise<never> {
+async function refuse(message: Body, length: string, { limit, what }: Reading): Promise<never> {
   await message.body?.cancel().catch(() => {});
   throw tooLarge(what, length, limit);
 }

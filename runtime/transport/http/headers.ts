@@ -88,32 +88,91 @@ export function trailerOf(record: unknown): Metadata {
   return Metadata.trusted(entries);
 }
 
-/**
- * The metadata of a request.
- *
- * @param headers The request's headers.
- * @param limit Most bytes that keys and values may have, encoded words as what they stand for.
- * @throws {MuonError} `resource_exhausted`, if it is larger.
- */
-export function metadataOf(headers: Pick<BareHeaders, "forEach">, limit: number): Metadata {
-  let entries: Map<string, string> | undefined = undefined as Map<string, string> | undefined;
-  let size = 0;
-  headers.forEach((value, key) => {
-    if (isTransport(key)) return;
-    size += key.length + value.length;
-    (entries ??= new Map()).set(key, decodeValue(value));
-  });
-  if (entries === undefined) return Metadata.EMPTY;
-  const metadata = Metadata.trusted(entries);
-  // Encoded, it is larger: most is small enough even so, and need not be measured.
-  if (size > limit && metadata.byteLength > limit) {
-    throw new MuonError(
-      "resource_exhausted",
-      `the metadata has ${metadata.byteLength} bytes: at most ${limit} are taken (limit maxMetadata)`,
-      { id: "muon.http", notRun: true },
-    );
+/** What a call needs of a request's headers. They are gone through once: a runtime's own `Headers` are slow to ask. */
+export class CallHeaders {
+  /** `Origin`: a browser's page calls. */
+  origin: string | null = null;
+  /** `Content-Type`. */
+  contentType: string | null = null;
+  /** `Content-Length`. */
+  contentLength: string | null = null;
+  /** `Transfer-Encoding`: a body comes, of a length that is not known. */
+  transferEncoding: string | null = null;
+  /** `Content-Encoding`: how the body is compressed. */
+  contentEncoding: string | null = null;
+  /** `Connect-Content-Encoding`: how a stream's messages are. */
+  connectContentEncoding: string | null = null;
+  /** `Connect-Protocol-Version`. */
+  version: string | null = null;
+  /** `Connect-Timeout-Ms`. */
+  timeout: string | null = null;
+  /** `Accept`. */
+  accept: string | null = null;
+  #metadata: Map<string, string> | undefined;
+  /** Bytes of the metadata as it came. */
+  #size = 0;
+
+  /** @param headers The request's headers, names in lower case. */
+  constructor(headers: Pick<BareHeaders, "forEach">) {
+    headers.forEach((value, name) => this.#take(name, value));
   }
-  return metadata;
+
+  #take(name: string, value: string): void {
+    switch (name) {
+      case "origin":
+        this.origin = value;
+        return;
+      case "content-type":
+        this.contentType = value;
+        return;
+      case "content-length":
+        this.contentLength = value;
+        return;
+      case "transfer-encoding":
+        this.transferEncoding = value;
+        return;
+      case "content-encoding":
+        this.contentEncoding = value;
+        return;
+      case "connect-content-encoding":
+        this.connectContentEncoding = value;
+        return;
+      case "connect-protocol-version":
+        this.version = value;
+        return;
+      case "connect-timeout-ms":
+        this.timeout = value;
+        return;
+      case "accept":
+        this.accept = value;
+        return;
+    }
+    if (isTransport(name)) return;
+    this.#size += name.length + value.length;
+    (this.#metadata ??= new Map()).set(name, value);
+  }
+
+  /**
+   * The metadata.
+   *
+   * @param limit Most bytes that keys and values may have, encoded words as what they stand for.
+   * @throws {MuonError} `resource_exhausted`, if it is larger.
+   */
+  metadata(limit: number): Metadata {
+    const entries = this.#metadata;
+    if (entries === undefined) return Metadata.EMPTY;
+    for (const [key, value] of entries) if (value.startsWith("=?")) entries.set(key, decodeValue(value));
+    const metadata = Metadata.trusted(entries);
+    // Encoded, it is larger: most is small enough even so, and need not be measured.
+    if (this.#size > limit && metadata.byteLength > limit) {
+      throw new MuonError(
+        "resource_exhausted",
+        `the metadata has ${metadata.byteLength} bytes: at most ${limit} are taken (limit maxMetadata)`,
+        { id: "muon.http", notRun: true },
+      );
+    }
+    return metadata;
+  }
 }
 
 /** The metadata of an answer: `header` came ahead of it, `trailer` belongs to its end. */

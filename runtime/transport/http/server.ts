@@ -10,10 +10,10 @@ import { MuonError } from "../../errors.ts";
 import type { BareAnswer, BareRequest, Peer, RequestHead } from "../../host.ts";
 import type { Limits } from "../../policy.ts";
 import type { Accept, ServedProtocol } from "../transport.ts";
-import { readBody } from "./body.ts";
+import { lengthOf, readSized } from "./body.ts";
 import { Cors } from "./cors.ts";
 import { errorBody, httpStatus } from "./errors.ts";
-import { accepts, envelopedType, type MediaType, mediaType, metadataOf, timeoutOf } from "./headers.ts";
+import { accepts, CallHeaders, envelopedType, type MediaType, mediaType, timeoutOf } from "./headers.ts";
 import { type AnswerForm, HttpCall } from "./inbound.ts";
 import { pathOfUrl, type Route, routeOf } from "./paths.ts";
 
@@ -86,7 +86,8 @@ export class HttpServer implements ServedProtocol {
   answer(request: BareRequest, peer: Peer): Promise<BareAnswer> | BareAnswer {
     const now = this.#last = this.#options.clock.now();
     const route = routeOf(request.path ?? pathOfUrl(request.url))!;
-    const origin = request.headers.get("origin");
+    const given = new CallHeaders(request.headers);
+    const { origin } = given;
     if (!this.#cors.allows(origin)) {
       return this.#refuse(request, this.#cors.refusal(origin!));
     }
@@ -108,7 +109,7 @@ export class HttpServer implements ServedProtocol {
       return this.#refuse(request, error, { status: 405, headers: { ...headers, allow: "POST, OPTIONS" } });
     }
     try {
-      return this.#call(request, { peer, route, headers, now });
+      return this.#call(request, { peer, route, given, headers, now });
     } catch (error) {
       return this.#refuse(request, MuonError.from(error), { headers });
     }
@@ -143,27 +144,26 @@ export class HttpServer implements ServedProtocol {
 
   #call(
     request: BareRequest,
-    { peer, route, headers: own, now }: {
+    { peer, route, given, headers: own, now }: {
       readonly peer: Peer;
       readonly route: Route;
+      readonly given: CallHeaders;
       readonly headers: Readonly<Record<string, string>> | undefined;
       readonly now: number;
     },
   ): Promise<BareAnswer> | BareAnswer {
     const { clock, accept, limits } = this.#options;
-    const { headers } = request;
-    const given = headers.get("content-type");
     // `curl -X POST` without a body says no type.
-    const named = given ?? (hasBody(request) ? "" : "application/json");
+    const named = given.contentType ?? (hasBody(given) ? "" : "application/json");
     const type = this.#known.get(named) ?? knownType(named);
     if (type === undefined || !this.#options.contentTypes.includes(type.contentType)) {
-      return this.#refuse(request, this.#unknownType(given), {
+      return this.#refuse(request, this.#unknownType(given.contentType), {
         status: 415,
         headers: { ...own, "accept-post": this.#acceptPost },
       });
     }
     const { contentType, enveloped } = type;
-    const version = headers.get("connect-protocol-version");
+    const { version } = given;
     if (version !== null && version !== "1") {
       throw new MuonError(
         "invalid_argument",
@@ -171,7 +171,7 @@ export class HttpServer implements ServedProtocol {
         { id: "muon.http", notRun: true },
       );
     }
-    const compression = headers.get(enveloped ? "connect-content-encoding" : "content-encoding");
+    const compression = enveloped ? given.connectContentEncoding : given.contentEncoding;
     if (compression !== null && compression !== "identity") {
       const error = new MuonError(
         "unimplemented",
@@ -180,8 +180,8 @@ export class HttpServer implements ServedProtocol {
       );
       return this.#refuse(request, error, { headers: { ...own, "accept-encoding": "identity" } });
     }
-    const timeout = timeoutOf(headers.get("connect-timeout-ms"));
-    const metadata = metadataOf(headers, limits.maxMetadata);
+    const timeout = timeoutOf(given.timeout);
+    const metadata = given.metadata(limits.maxMetadata);
     this.#calls++;
     const call = new HttpCall({
       clock,
@@ -198,7 +198,7 @@ export class HttpServer implements ServedProtocol {
       timeout,
       arrived: now,
       enveloped,
-      form: formOf(type, headers.get("accept")),
+      form: formOf(type, given.accept),
       maxMessage: limits.maxMessage,
       maxMetadata: limits.maxMetadata,
       window: limits.window,
@@ -211,15 +211,19 @@ export class HttpServer implements ServedProtocol {
       call.body = whole;
       return handOver(accept, call);
     }
-    const gathered = this.#gather(request, call);
+    const gathered = this.#gather(request, { call, given });
     // Its time may be up before its input is there.
     return timeout === undefined ? gathered : call.answer;
   }
 
   /** Reads the one input, then hands the call over. */
-  #gather(request: BareRequest, call: HttpCall): Promise<BareAnswer> {
+  #gather(
+    request: BareRequest,
+    { call, given }: { readonly call: HttpCall; readonly given: CallHeaders },
+  ): Promise<BareAnswer> {
     const { accept, limits } = this.#options;
-    return readBody(request, { limit: limits.maxMessage, what: "input" }).then((body) => {
+    const length = lengthOf(given.contentLength, given.contentEncoding);
+    return readSized(request, length, { limit: limits.maxMessage, what: "input" }).then((body) => {
       call.body = body;
       return call.over ? call.answer : handOver(accept, call);
     }, (error) => {
@@ -304,8 +308,8 @@ function responseOf({ status, headers, body }: BareAnswer): Response {
 }
 
 /** Whether a request has a body, as its headers say it: servers give one of no bytes where there is none. */
-function hasBody({ headers }: BareRequest): boolean {
-  return headers.has("transfer-encoding") || Number(headers.get("content-length") ?? 0) > 0;
+function hasBody({ contentLength, transferEncoding }: CallHeaders): boolean {
+  return transferEncoding !== null || Number(contentLength ?? 0) > 0;
 }
 
 function handOver(accept: Accept, call: HttpCall): Promise<BareAnswer> | BareAnswer {

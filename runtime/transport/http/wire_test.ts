@@ -9,10 +9,10 @@ import { errorBody, errorOf, errorOfBody, httpStatus } from "./errors.ts";
 import {
   accepts,
   answerMetadata,
+  CallHeaders,
   decodeValue,
   encodeValue,
   mediaType,
-  metadataOf,
   timeoutOf,
   trailerOf,
   trailerRecord,
@@ -107,8 +107,11 @@ describe("headers", () => {
       Authorization: "Bearer x",
       "X-Tenant": "=?UTF-8?B?w7w=?=",
     });
-    assert.deepEqual(metadataOf(headers, 100).toJSON(), { authorization: "Bearer x", "x-tenant": "ü" });
-    fails(() => metadataOf(headers, 30), {
+    assert.deepEqual(new CallHeaders(headers).metadata(100).toJSON(), {
+      authorization: "Bearer x",
+      "x-tenant": "ü",
+    });
+    fails(() => new CallHeaders(headers).metadata(30), {
       status: "resource_exhausted",
       notRun: true,
       detail: /at most 30/,
