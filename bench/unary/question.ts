@@ -63,7 +63,10 @@ const question: Question = {
   notes:
     `The limits are loops of CBOR frames in WebSocket messages with no deadline, no validation, no metadata, no
 credits, no cancellation and no errors. "All features on" is validation of input and output, three interceptors on
-each side, a deadline and metadata at every call. The Go programs have one core each (GOMAXPROCS=1), as the others do.`,
+each side, a deadline and metadata at every call. The Go programs have one core each (GOMAXPROCS=1), as the others do.
+
+The median is what other load on the machine moves most. On a quiet one muon's was 1.21 (Deno), 1.12 (Bun) and 1.34 (Node) times the limit's, and with batches of
+16, as the limit's, more CPU and no better (\`batchFrames\` in \`runtime/transport/muon/limits.ts\`).`,
   goals: [
     {
       says: "CPU a call ≤ 1.25 × the better batched limit's",
