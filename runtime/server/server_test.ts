@@ -370,6 +370,41 @@ describe("a call with streams", () => {
     assert.equal(error!.status, "invalid_argument");
   });
 
+  test("gives one that may take a stream nothing else than that of it", async () => {
+    const uses: Readonly<Record<string, (input: never) => unknown>> = {
+      field: ({ n }: { n: number }) => n,
+      absent: ({ m = 1 }: { m?: number }) => m,
+      spread: (input: object) => ({ ...input }),
+      keys: (input: object) => Object.keys(input).length,
+      json: (input: object) => JSON.stringify(input),
+      async *stream({ n }: { n: number }) {
+        yield n;
+      },
+    };
+    for (const [name, use] of Object.entries(uses)) {
+      const { call } = serving({ use: { input: N } }, {
+        use: use as never,
+      });
+      const { error } = await call(new FakeCall("Greeter.Use", 0, { items: [] }));
+      assert.equal(error!.status, "invalid_argument", name);
+      assert.match(error!.detail, /takes one input, and the caller sent a stream/);
+    }
+
+    const { call } = serving({ sum: { input: N }, first: { input: N } }, {
+      sum: async (items: AsyncIterable<{ n: number }>) => await sum(await items),
+      first: async (items: AsyncIterableIterator<{ n: number }>) => {
+        const { value } = await items.next();
+        await items.return!();
+        return value!.n;
+      },
+    });
+    const items = [{ n: 1 }, { n: 2 }];
+    assert.equal((await call(new FakeCall("Greeter.Sum", 0, { items }))).value, 3);
+    assert.equal((await call(new FakeCall("Greeter.First", 0, { items }))).value, 1);
+    const { error } = await call(new FakeCall("Greeter.Sum", 0, { items: [{ n: 1 }, { n: "x" }] }));
+    assert.equal(error!.status, "invalid_argument");
+  });
+
   test("sends items, checked, and ends", async () => {
     const { call, stats } = serving({ count: { kind: "server", output: N } }, {
       async *count(to: number, context: Context) {

@@ -11,6 +11,7 @@ import { Items } from "../items.ts";
 import { validate } from "../schema.ts";
 import type { Context } from "../context.ts";
 import { Latency } from "./latency.ts";
+import { streamInput } from "./stream_input.ts";
 
 /** Counts of one endpoint. */
 export interface EndpointStats {
@@ -110,6 +111,7 @@ function checked(
   const { input, output } = endpoint;
   const inputName = `input of ${endpoint.name}`;
   const outputName = `output of ${endpoint.name}`;
+  const takesStream = endpoint.kind === "client" || endpoint.kind === "bidi";
 
   const checkOutput = output === undefined ? identity : (value: unknown): unknown => {
     if (isStream(value)) return eachOutput(value);
@@ -127,7 +129,8 @@ function checked(
   return (invocation: Invocation) => {
     const context = invocation.context!;
     if (isStream(invocation.input)) {
-      return run(new Items(invocation.input, (item) => validate(input, item, inputName)), context);
+      const items = new Items(invocation.input, (item) => validate(input, item, inputName));
+      return run(takesStream ? items : streamInput(items, endpoint.name), context);
     }
     const value = validate(input, invocation.input, inputName);
     return isPromise(value) ? value.then((parsed) => run(parsed, context)) : run(value, context);
