@@ -154,6 +154,8 @@ export interface MuonErrorOptions {
   readonly where?: Where;
   /** Whether the handler is known not to have run, so that a retry is safe whatever the endpoint is. @default {false} */
   readonly notRun?: boolean;
+  /** Whether the node that was called says so itself: it lives, whatever became of the call. @default {false} */
+  readonly answered?: boolean;
   /** The error beneath; it never leaves the process. */
   readonly cause?: unknown;
 }
@@ -188,6 +190,8 @@ export class MuonError extends Error {
   readonly where: Where;
   /** Whether the handler is known not to have run: such a call may be retried whatever its endpoint is. */
   readonly notRun: boolean;
+  /** Whether the node that was called says so itself, rather than this process of that node. */
+  readonly answered: boolean;
 
   /**
    * An error, to be thrown.
@@ -209,6 +213,7 @@ export class MuonError extends Error {
     this.details = options.details;
     this.where = where;
     this.notRun = options.notRun ?? false;
+    this.answered = options.answered ?? false;
     Object.defineProperty(this, BRAND, { value: true });
   }
 
@@ -261,6 +266,7 @@ export class MuonError extends Error {
       code: this.code,
       where: { ...where, ...this.where },
       notRun: this.notRun,
+      answered: this.answered,
       cause: this.cause,
       ...(this.details === undefined ? {} : { details: this.details }),
     });

@@ -170,6 +170,11 @@ export class ClientCall extends WheelTimer implements Invocation, ReplySink, Cal
     this.#succeeded(value);
   }
 
+  /** The input is written: its bytes may be used again. */
+  reclaim(input: Uint8Array): void {
+    this.#marshal!.reclaim?.(input);
+  }
+
   fail(error: MuonError): void {
     this.#handle = undefined;
     this.#failed(error);
@@ -477,11 +482,6 @@ export class ClientCall extends WheelTimer implements Invocation, ReplySink, Cal
   }
 
   /** Something other than the answer may take of the call's time, or all of it. */
-  /** The input is written: its bytes may be used again. */
-  reclaim(input: Uint8Array): void {
-    this.#marshal!.reclaim?.(input);
-  }
-
   #mayWait(): void {
     this.timed = true;
     this.#watchTime();
@@ -516,7 +516,7 @@ function mayRetry(error: MuonError, route: Route | undefined): boolean {
   // A process that died is believed until its record expires, and its port may be another's by now.
   if (isMisdirected(error)) return true;
   if (error.status !== "unavailable" && error.status !== "resource_exhausted") return false;
-  return error.notRun || (error.status === "unavailable" && route?.idempotent === true);
+  return error.notRun || (error.status === "unavailable" && !error.answered && route?.idempotent === true);
 }
 
 function encodeInput(marshal: Marshal, input: unknown, target: Target): Uint8Array {

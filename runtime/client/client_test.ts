@@ -188,6 +188,11 @@ describe("a call", () => {
     });
     assert.deepEqual(once.picks, ["a"]);
 
+    const answered = new MuonError("unavailable", "its own database is away", { answered: true });
+    const said = new Bench({ a: fails(answered), b: answers }, { idempotent: true });
+    await assert.rejects(Promise.resolve(said.call()), { status: "unavailable" });
+    assert.deepEqual(said.picks, ["a"], "the node was in reach");
+
     const twice = new Bench({ a: fails(lost), b: answers }, { idempotent: true });
     const call = twice.call();
     await twice.clock.advance(2_000);

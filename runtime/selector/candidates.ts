@@ -97,9 +97,11 @@ export class NodeState implements Candidate {
   }
 }
 
-/** Whether an error says something of the node, and not of the call. */
+/** Whether an error says something of the node, and not of the call: what a handler throws itself shows that it lives. */
 function isFailure(error: MuonError): boolean {
-  return error.status === "unavailable" || error.status === "deadline_exceeded" || isMisdirected(error);
+  if (isMisdirected(error)) return true;
+  if (error.answered && !error.notRun) return false;
+  return error.status === "unavailable" || error.status === "deadline_exceeded";
 }
 
 interface Listing {

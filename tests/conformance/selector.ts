@@ -6,7 +6,7 @@
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { MuonError } from "../../runtime/errors.ts";
+import { MuonError, type MuonErrorOptions } from "../../runtime/errors.ts";
 import { createMemoryRegistry } from "../../runtime/registry/memory.ts";
 import { type Random, seeded } from "../../runtime/random.ts";
 import type { ServiceRecord } from "../../runtime/record.ts";
@@ -340,8 +340,12 @@ export function testSelector({ name, create }: SelectorSuite): void {
         for (const id of ["a", "b"]) await registry.register(record("1", id), { ttl: MINUTE });
         await selector.ready("greeter");
         for (const status of ["not_found", "internal", "invalid_argument", "canceled"] as const) {
-          await fail(selector, "a", 5, status);
+          await fail(selector, "a", 5, { status });
           assert.equal(selector.candidates("greeter")[0]!.ejectedUntil, 0, status);
+        }
+        for (const status of ["unavailable", "deadline_exceeded"] as const) {
+          await fail(selector, "a", 5, { status, answered: true });
+          assert.equal(selector.candidates("greeter")[0]!.ejectedUntil, 0, `${status}, which the node says`);
         }
         await fail(selector, "a", 2);
         until(selector, "a").done({ duration: 1 });
@@ -441,12 +445,12 @@ async function fail(
   selector: Selector,
   id: string,
   times: number,
-  status: MuonError["status"] = "unavailable",
+  { status = "unavailable", ...options }: MuonErrorOptions & { readonly status?: MuonError["status"] } = {},
 ): Promise<void> {
   const only: Filter = { name: `only ${id}`, keep: ({ node }) => node.id === id };
   for (let i = 0; i < times; i++) {
     const pick = selector.pick(pickContext("greeter", { filters: [only] }));
-    pick.done({ duration: 1, error: new MuonError(status, "failed") });
+    pick.done({ duration: 1, error: new MuonError(status, "failed", options) });
     await undefined;
   }
 }

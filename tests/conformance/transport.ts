@@ -230,9 +230,10 @@ export function testTransport(
       assert.equal(error.detail, "not today: ünder");
       assert.deepEqual(error.details, [{ type: "why", value: { day: [1, null, "x"] } }]);
       assert.equal(error.notRun, false);
+      assert.equal(error.answered, true);
       assert.equal(error.where.endpoint, "Echo.Fail");
       const never = await failure(unary(link, bytes(1), { endpoint: "Echo.Nothing" }));
-      assert.deepEqual([never.status, never.notRun], ["not_found", true]);
+      assert.deepEqual([never.status, never.notRun, never.answered], ["not_found", true, true]);
     });
 
     linked("an error amid a stream comes behind what was sent", answer, async ({ link }) => {

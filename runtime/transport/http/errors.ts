@@ -149,7 +149,7 @@ export function errorOfBody(body: Uint8Array, http: number, where: Where): MuonE
 export function errorOf(parsed: unknown, where: Where): MuonError | undefined {
   if (typeof parsed !== "object" || parsed === null) return undefined;
   const { code, status, message, detail, details, id, number, notRun } = parsed as Record<string, unknown>;
-  const options: MuonErrorOptions = { id: typeof id === "string" ? id : "muon.http", where };
+  const options: MuonErrorOptions = { id: typeof id === "string" ? id : "muon.http", where, answered: true };
   if (isStatus(code)) {
     const read = Array.isArray(details) ? details.map(detailOf).filter((one) => one !== undefined) : [];
     return new MuonError(code, typeof message === "string" ? message : "", {

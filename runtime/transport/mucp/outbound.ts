@@ -260,7 +260,7 @@ function saidError(
 ): MuonError {
   return said === "EOS"
     ? unimplementedStream(head.endpoint).at(where)
-    : readError(said, { id: head.service, where });
+    : readError(said, { id: head.service, where, answered: true });
 }
 
 function notRun(error: MuonError): MuonError {

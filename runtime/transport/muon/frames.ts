@@ -228,6 +228,7 @@ export function readError(reader: Reader, notRun: boolean, where: Where): MuonEr
     id,
     where,
     notRun,
+    answered: true,
     ...(code === 0 ? {} : { code }),
     ...(details === undefined ? {} : { details }),
   });
