@@ -104,8 +104,13 @@ export interface Decision {
     readonly id: string;
     readonly address: string;
     readonly version: string;
-    /** Filter that left it out; or `endpoint`, `ejected` or `tried`, where others were preferred to it; empty: none did. */
+    /**
+     * Filter that left it out; or `endpoint`, `ejected`, `tried` or `weight`, where others were preferred to it; empty:
+     * none did.
+     */
     readonly leftOutBy: string;
+    /** What the weights give it, beside the others that are not left out; absent where there are no weights. */
+    readonly weight?: number;
   }[];
   /** Names of services that the registry knew, where nobody of this name was known; at most 8. */
   readonly services: readonly string[];

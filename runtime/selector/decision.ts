@@ -101,10 +101,12 @@ export function decided(
   how: {
     readonly candidates: readonly Candidate[];
     readonly leftOut: (candidate: Candidate) => string;
+    /** What the weights give a candidate that is not left out, if there are any. */
+    readonly weight: ((candidate: Candidate) => number) | undefined;
     readonly registry: RegistryState;
   },
 ): Decision {
-  const { candidates, leftOut, registry } = how;
+  const { candidates, leftOut, weight, registry } = how;
   return {
     service: call.service,
     endpoint: call.endpoint,
@@ -112,12 +114,16 @@ export function decided(
     strategy: registry.strategy,
     picked: picked.node.id,
     known: candidates.length,
-    nodes: candidates.slice(0, NODES_SHOWN).map((candidate) => ({
-      id: candidate.node.id,
-      address: candidate.node.address,
-      version: candidate.service.version,
-      leftOutBy: leftOut(candidate),
-    })),
+    nodes: candidates.slice(0, NODES_SHOWN).map((candidate) => {
+      const leftOutBy = leftOut(candidate);
+      return {
+        id: candidate.node.id,
+        address: candidate.node.address,
+        version: candidate.service.version,
+        leftOutBy,
+        ...(weight === undefined ? {} : { weight: weight(candidate) }),
+      };
+    }),
     services: [],
     registryAway: registry.away,
   };
@@ -138,9 +144,10 @@ export function formatDecision(decision: Decision): string {
     awayText({ away: decision.registryAway }) +
     `, ${picked === undefined ? "none fits" : `picked by ${strategy}`}`,
   ];
-  for (const { id, address, version, leftOutBy } of nodes) {
+  for (const { id, address, version, leftOutBy, weight } of nodes) {
     const fate = id === picked ? "picked" : leftOutBy === "" ? "might have been" : `left out: ${leftOutBy}`;
-    lines.push(`  ${id} at ${address}, version ${version}: ${fate}`);
+    const weighed = weight === undefined ? "" : `, weight ${weight}`;
+    lines.push(printable(`  ${id} at ${address}, version ${version}${weighed}: ${fate}`));
   }
   if (known > nodes.length) lines.push(`  and ${known - nodes.length} more`);
   if (services.length > 0) lines.push(`  the registry knows ${services.join(", ")}`);
@@ -154,6 +161,11 @@ function refusal(status: "not_found" | "unavailable", detail: string, decision: 
     where: { service: decision.service, endpoint: decision.endpoint },
     notRun: true,
   });
+}
+
+/** A line that stays one: records are written by any program. */
+function printable(line: string): string {
+  return line.replaceAll(/[\p{Cc}\u2028\u2029]/gu, "\ufffd");
 }
 
 function awayText({ away }: { readonly away: number }): string {

@@ -15,6 +15,7 @@ import { ejectionOf, type EjectionPolicy } from "./ejection.ts";
 import { decided, nobodyKnown, noneFits, type RegistryState } from "./decision.ts";
 import type {
   Candidate,
+  Decision,
   Filter,
   Outcome,
   Pick as Picked,
@@ -25,7 +26,7 @@ import type {
 } from "./selector.ts";
 import { ServiceWatch } from "./service_watch.ts";
 import { createStrategy } from "./strategies.ts";
-import { drawByWeight } from "./weights.ts";
+import { drawByWeight, weightOf } from "./weights.ts";
 
 /** For how long the names of the services that exist may be repeated in errors, in ms. */
 const NAMES_FRESH = 5_000;
@@ -129,11 +130,13 @@ class RegistrySelector implements Selector {
   pick(call: PickContext): Picked {
     const watch = this.#watches.get(call.service);
     if (watch === undefined || watch.nodes.all.length === 0) {
-      throw nobodyKnown(call, this.#registryState(watch));
+      throw this.#refused(call, nobodyKnown(call, this.#registryState(watch)));
     }
     watch.used = true;
     const from = watch.nodes.eligible(call, this.#filters);
-    if (from.length === 0) throw noneFits(call, this.#filters, watch.nodes.all, this.#registryState(watch));
+    if (from.length === 0) {
+      throw this.#refused(call, noneFits(call, this.#filters, watch.nodes.all, this.#registryState(watch)));
+    }
     const strategy = call.strategy === undefined ? this.#strategy : this.#strategyOf(call);
     const candidate: Candidate | undefined = from.length === 1
       ? from[0]
@@ -169,10 +172,20 @@ class RegistrySelector implements Selector {
     return known;
   }
 
+  #weightsOf({ weights: own = [] }: PickContext): readonly Weight[] {
+    return own.length === 0 ? this.#weights : [...this.#weights, ...own];
+  }
+
   #weighed(from: readonly NodeState[], call: PickContext): readonly NodeState[] {
-    const own = call.weights ?? [];
-    if (own.length === 0 && this.#weights.length === 0) return from;
-    return drawByWeight(from, [...this.#weights, ...own], { call, random: this.#options.system.random });
+    const weights = this.#weightsOf(call);
+    if (weights.length === 0) return from;
+    return drawByWeight(from, weights, { call, random: this.#options.system.random });
+  }
+
+  /** The error, once the call was told what it says of the nodes. */
+  #refused(call: PickContext, error: MuonError): MuonError {
+    call.explain?.(error.details![0]!.value as Decision);
+    return error;
   }
 
   #explain(
@@ -185,9 +198,14 @@ class RegistrySelector implements Selector {
     },
   ): void {
     const how = { filters: this.#filters, from, now: this.#options.system.clock.now() };
+    const weights = this.#weightsOf(call);
+    const weight = (candidate: Candidate) => weightOf(weights, candidate, call);
+    const somebodyWeighs = weights.length > 0 && from.some((candidate) => weight(candidate) > 0);
     call.explain!(decided(call, picked, {
       candidates: watch.nodes.all,
-      leftOut: (candidate) => leftOutBy(candidate, call, how),
+      leftOut: (candidate) =>
+        leftOutBy(candidate, call, how) || (somebodyWeighs && weight(candidate) === 0 ? "weight" : ""),
+      weight: weights.length === 0 ? undefined : weight,
       registry: { ...this.#registryState(watch), strategy: strategy.name },
     }));
   }

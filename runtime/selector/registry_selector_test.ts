@@ -11,7 +11,7 @@ import type { RegistryEvent } from "../registry/registry.ts";
 import { VirtualClock } from "../virtual_clock.ts";
 import { DECISION, formatDecision } from "./decision.ts";
 import { createSelector, type SelectorOptions } from "./registry_selector.ts";
-import type { Decision } from "./selector.ts";
+import type { Decision, Filter } from "./selector.ts";
 import { byVersion } from "./filters.ts";
 import { STRATEGY_NAMES } from "./strategies.ts";
 import { byLabelWeight, byOwnWeight } from "./weights.ts";
@@ -254,6 +254,41 @@ test("a pick says who was known, who was left out by what, and who won", async (
   assert.match(
     formatDecision(decision!),
     /3 nodes known to the .* registry, picked by random\n {2}a .*: left out: tried\n {2}b .*: picked\n {2}c .*: left out: version=1/,
+  );
+  await selector[Symbol.asyncDispose]();
+});
+
+test("a pick says what the weights gave each node, and one that finds none says so as well", async () => {
+  const { registry, selector } = scripted({ weights: [byLabelWeight("zone", { eu: 0, us: 3 })] });
+  const ready = selector.ready("greeter");
+  const nodes = [["a", "eu"], ["b", "us"], ["c", "asia"]].map(([id, zone]) => {
+    const [node] = record("1", id!).nodes;
+    return { ...node!, metadata: { ...node!.metadata, zone: zone! } };
+  });
+  registry.last.push(sync(record("1", "a", { nodes })));
+  await ready;
+  let decision: Decision | undefined;
+  const explain = (made: Decision) => decision = made;
+  const { candidate } = selector.pick({ ...pickContext("greeter"), explain });
+  assert.deepEqual(decision!.nodes.map(({ id, leftOutBy, weight }) => [id, leftOutBy, weight]), [
+    ["a", "weight", 0],
+    ["b", "", 3],
+    ["c", "", 1],
+  ]);
+  assert.match(formatDecision(decision!), / {2}a .*, weight 0: left out: weight\n {2}b .*, weight 3: /);
+  assert.equal(decision!.picked, candidate.node.id);
+
+  const nobody: Filter = { name: "nobody\nelse", keep: () => false };
+  assert.throws(
+    () => selector.pick({ ...pickContext("greeter"), filters: [nobody], explain }),
+    /fits the call/,
+  );
+  assert.equal(decision!.picked, undefined);
+  assert.deepEqual(decision!.nodes.map(({ leftOutBy }) => leftOutBy), Array(3).fill("nobody\nelse"));
+  assert.equal(
+    formatDecision(decision!).split("\n").length,
+    4,
+    "what a program says makes no lines of its own",
   );
   await selector[Symbol.asyncDispose]();
 });

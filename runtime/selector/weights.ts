@@ -49,6 +49,13 @@ export function byOwnWeight(key = "weight"): Weight {
   };
 }
 
+/** What several weights give a candidate together; 0 where they come to no number. */
+export function weightOf(weights: readonly Weight[], candidate: Candidate, call: PickContext): number {
+  let product = 1;
+  for (const weight of weights) product *= Math.max(0, weight.of(candidate, call));
+  return Number.isFinite(product) ? product : 0;
+}
+
 /**
  * Draws a class of nodes of one weight by lot, in proportion to what its nodes weigh together; the strategy then chooses
  * within the class. So weights mean the same under every strategy. Classes that weigh nothing are drawn only if there
@@ -62,9 +69,7 @@ export function drawByWeight<C extends Candidate>(
   const classes = new Map<number, C[]>();
   let total = 0;
   for (const candidate of from) {
-    let share = 1;
-    for (const weight of weights) share *= Math.max(0, weight.of(candidate, call));
-    if (!Number.isFinite(share)) share = 0;
+    const share = weightOf(weights, candidate, call);
     total += share;
     const members = classes.get(share);
     if (members === undefined) classes.set(share, [candidate]);
