@@ -57,6 +57,9 @@ interface NativeBase64 {
 }
 const nativeFrom = (Uint8Array as unknown as { fromBase64?(text: string): Uint8Array }).fromBase64;
 
+/** Bytes that are encoded at a time: as arguments, of which there may not be any number; by three, so that only the last is padded. */
+const PIECE = 6_144;
+
 /**
  * Standard base64 with padding ({@link https://www.rfc-editor.org/rfc/rfc4648#section-4 | RFC 4648 §4}).
  *
@@ -68,11 +71,12 @@ const nativeFrom = (Uint8Array as unknown as { fromBase64?(text: string): Uint8A
 export function toBase64(bytes: Uint8Array): string {
   const native = bytes as NativeBase64;
   if (native.toBase64 !== undefined) return native.toBase64();
-  let binary = "";
-  for (let i = 0; i < bytes.length; i += 0x2000) {
-    binary += String.fromCharCode(...bytes.subarray(i, i + 0x2000));
+  let encoded = "";
+  for (let i = 0; i < bytes.length; i += PIECE) {
+    // Not spread, which takes Node six times as long.
+    encoded += btoa(String.fromCharCode.apply(null, bytes.subarray(i, i + PIECE) as unknown as number[]));
   }
-  return btoa(binary);
+  return encoded;
 }
 
 /**

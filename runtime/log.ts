@@ -45,10 +45,10 @@ export const LOG_FORMATS: readonly LogFormat[] = ["text", "json"];
 
 /** Whatever stands around these, it is a secret: `db_password`, `refreshToken`. */
 const SECRET =
-  /password|passwd|passphrase|secret|token|authorization|cookie|jwt|credentials?|(?:api|private)[-_]?key|connection[-_]?string/i;
+  /password|passwd|passphrase|secret|token|authorization|cookie|jwt|credentials?|bearer|signature|(?:api|private|access)[-_]?key|connection[-_]?string/i;
 /** Secret only as a word of its own at the end: `db_pass`, `sessionId`, and neither `compass` nor `passed`. */
-const SECRET_END = /(?:^|[^a-z])(?:pwd|pass|session(?:[-_]?id)?)$/i;
-const SECRET_END_CAMEL = /[a-z\d](?:Pwd|Pass|Session(?:I[dD])?)$/;
+const SECRET_END = /(?:^|[^a-z])(?:pwd|pass|auth|otp|pin|session(?:[-_]?id)?)$/i;
+const SECRET_END_CAMEL = /[a-z\d](?:Pwd|Pass|Auth|O(?:tp|TP)|P(?:in|IN)|Session(?:I[dD])?)$/;
 /** Keys that were looked at: a program has few, and logs them often. */
 const SECRET_KEYS = new Map<string, boolean>();
 const MOST_KEYS = 1_000;
@@ -57,6 +57,7 @@ const BARE = /^[^\s"=\p{C}]+$/u;
 const UNPRINTABLE = /[\p{Cc}\p{Zl}\p{Zp}]+/gu;
 const URL_PASSWORD = /(\w:\/\/[^\s/:@]*:)[^\s/]+(?=@)/g;
 const QUERY_SECRET = /([?&;]([\w.~%[\]-]+)=)[^\s&;#"'<>]+/g;
+const JSON_SECRET = /("([\w.~-]+)"\s*:\s*)"(?:[^"\\]|\\.)*"/g;
 const CREDENTIALS = /\b(Bearer|Basic)\s+[\w.~+/=-]{8,}/gi;
 // Short ones are told from prose by what stands before them, by their capital, or by what no word of prose has.
 const SHORT_CREDENTIALS =
@@ -66,7 +67,7 @@ const SHORT_BEARER =
 const PRIVATE_KEY =
   /-----BEGIN [A-Z ]*PRIVATE KEY-----(?:[^-]|-(?!----))*(?:-----END [A-Z ]*PRIVATE KEY-----)?/g;
 /** Most texts have none of these, and are not looked through further. */
-const MAY_HOLD_SECRETS = /:\/\/|[?&;][\w.~%[\]-]+=|bearer|basic|PRIVATE KEY/i;
+const MAY_HOLD_SECRETS = /:\/\/|[?&;][\w.~%[\]-]+=|"\s*:|bearer|basic|PRIVATE KEY/i;
 
 /** What stands for a secret. */
 const REDACTED = "[redacted]";
@@ -173,7 +174,7 @@ export const SILENT: Logger = {
 
 /**
  * A text without the secrets that can be told from it alone: passwords in addresses, parameters of a query whose names
- * sound like a secret, `Bearer` and `Basic` credentials, private keys in PEM.
+ * sound like a secret, texts under such names in JSON, `Bearer` and `Basic` credentials, private keys in PEM.
  *
  * @example
  * ```ts
@@ -186,6 +187,10 @@ export function redact(text: string): string {
     .replaceAll(PRIVATE_KEY, REDACTED)
     .replaceAll(URL_PASSWORD, `$1${REDACTED}`)
     .replaceAll(QUERY_SECRET, (all, before: string, name: string) => isSecret(name) ? before + REDACTED : all)
+    .replaceAll(
+      JSON_SECRET,
+      (all, before: string, name: string) => isSecret(name) ? `${before}"${REDACTED}"` : all,
+    )
     .replaceAll(CREDENTIALS, `$1 ${REDACTED}`)
     .replaceAll(SHORT_CREDENTIALS, `$1$2${REDACTED}`)
     .replaceAll(SHORT_BEARER, `$1${REDACTED}`);
@@ -252,6 +257,8 @@ function stringify(value: unknown): string | undefined {
       if (key !== "" && isSecret(key)) return REDACTED;
       if (typeof inner === "string") return redact(inner);
       if (typeof inner === "bigint") return inner.toString();
+      if (inner instanceof Map) return Object.fromEntries(inner);
+      if (inner instanceof Set) return [...inner];
       return inner instanceof Error ? errorFields(inner) : inner;
     });
   } catch {

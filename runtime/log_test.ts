@@ -66,16 +66,28 @@ test("keys that sound like a secret are told from words that only look like one"
       .split(" "),
     ..."sessionId session_id SESSION x-session connection_string CONNECTION-STRING user.pass set-cookie"
       .split(" "),
-    ..."awsCredentials idJwt passwordHash csrf_token".split(" "),
+    ..."awsCredentials idJwt passwordHash csrf_token auth x-auth userAuth otp userOtp pin card_pin".split(
+      " ",
+    ),
+    ..."cardPIN accesskey bearer x-signature".split(" "),
   ];
   const innocent = [
     ..."passed passes passing compass bypass sessions sessionCount session_count passCount pass_rate".split(
       " ",
     ),
-    ..."author key keyboard name obsession possession passenger connection string cookery".split(" "),
+    ..."spin pins authors authority pinned option author key keyboard name obsession possession passenger connection string cookery"
+      .split(" "),
   ];
   for (const key of secret) assert.equal(line("x", { [key]: "p1" }), `info  x ${key}=[redacted]\n`);
   for (const key of innocent) assert.equal(line("x", { [key]: "p1" }), `info  x ${key}=p1\n`);
+});
+
+test("texts under the name of a secret in JSON are not written", () => {
+  const body = '{"user":"jo","password" : "p1\\"p2","deep":{"api_key":"p3"},"note":"\\"token\\":"}';
+  const written = line("x", { body });
+  assert.ok(!/p\d/.test(written), written);
+  assert.equal(written.match(/\[redacted\]/g)?.length, 2);
+  assert.match(written, /jo/);
 });
 
 test("nothing forges a line or steers a terminal", () => {
@@ -93,6 +105,8 @@ test("nothing forges a line or steers a terminal", () => {
 test("errors are written with their stack, what JSON cannot say somehow", () => {
   assert.match(line("x", { error: new Error("no disk") }), /error=".*no disk/);
   assert.match(line("x", { big: 10n }), /big=10\n/);
+  const map = new Map<string, unknown>([["a", 1], ["token", "p1"], ["of", new Set([2])]]);
+  assert.equal(line("x", { map }), 'info  x map={"a":1,"token":"[redacted]","of":[2]}\n');
   const loop: Record<string, unknown> = {};
   loop.self = loop;
   assert.match(line("x", { loop }), /loop=\[object Object\]\n/);
@@ -165,7 +179,7 @@ test("secrets that a text shows by itself are taken out", () => {
     ["postgres://u:p@ss@h/db", "postgres://u:[redacted]@h/db"],
     ["Bearer abc", "Bearer [redacted]"],
     ["authorization: Basic abcd", "authorization: Basic [redacted]"],
-    ['{"authorization":"Basic YTpi"}', '{"authorization":"Basic [redacted]"}'],
+    ['{"authorization":"Basic YTpi"}', '{"authorization":"[redacted]"}'],
     ["sent Basic YTpi to it", "sent Basic [redacted] to it"],
     [
       "key is -----BEGIN EC PRIVATE KEY-----\nMHcC\nAQEE\n-----END EC PRIVATE KEY----- there",
