@@ -130,6 +130,7 @@ class RegistrySelector implements Selector {
   pick(call: PickContext): Picked {
     const watch = this.#watches.get(call.service);
     if (watch === undefined || watch.nodes.all.length === 0) {
+      if (this.#controller.signal.aborted) throw closed(call);
       throw this.#refused(call, nobodyKnown(call, this.#registryState(watch)));
     }
     watch.used = true;
@@ -224,17 +225,7 @@ class RegistrySelector implements Selector {
   }
 
   async #load(service: string): Promise<void> {
-    if (this.#controller.signal.aborted) {
-      throw new MuonError(
-        "failed_precondition",
-        `The selector is closed: service "${service}" cannot be looked up`,
-        {
-          id: "muon.selector",
-          where: { service },
-          notRun: true,
-        },
-      );
-    }
+    if (this.#controller.signal.aborted) throw closed({ service });
     const { registry, system: { clock, random } } = this.#options;
     const watch = new ServiceWatch({
       service,
@@ -327,4 +318,16 @@ class NodePick implements Picked {
     this.#open = false;
     this.candidate.end(outcome, this.#probe);
   }
+}
+
+function closed({ service, endpoint }: { readonly service: string; readonly endpoint?: string }): MuonError {
+  return new MuonError(
+    "failed_precondition",
+    `The selector is closed, with the mesh or service it belongs to: service "${service}" cannot be looked up`,
+    {
+      id: "muon.selector",
+      where: endpoint === undefined ? { service } : { service, endpoint },
+      notRun: true,
+    },
+  );
 }

@@ -371,7 +371,9 @@ export function testSelector({ name, create }: SelectorSuite): void {
       await selector[Symbol.asyncDispose]();
       await registry[Symbol.asyncDispose]();
       assert.equal(clock.pending, 0);
-      await assert.rejects(async () => await selector.ready("greeter"));
+      await assert.rejects(async () => await selector.ready("greeter"), { status: "failed_precondition" });
+      const late = refused(() => selector.pick(pickContext("greeter")));
+      assert.equal(late.status, "failed_precondition", "that nobody is known is not what is wrong");
     });
   });
 }
