@@ -27,8 +27,8 @@ export interface ReceiverOptions {
 /**
  * The protocol `POST /?id=<id of a subscription>`. It answers 200 once the inbox has the message, before the handler
  * runs: a publisher learns that somebody took responsibility, not how long handling takes. 404: there is no such
- * subscription (any more); 429: it has no room; 413: the message is too large; 400: it is none. The body of an error
- * is Go Micro's JSON. Go Micro's publishers look at none of this, as their receivers always answer 200.
+ * subscription (any more); 429: it has no room; 413: the message is too large; 400: it is none; 403: a browser's page
+ * sends it. The body of an error is Go Micro's JSON. Go Micro's publishers look at none of this, as their receivers always answer 200.
  */
 export function receiver(options: ReceiverOptions): Protocol {
   const { inboxes, system, maxMessage } = options;
@@ -36,6 +36,8 @@ export function receiver(options: ReceiverOptions): Protocol {
 
   async function take(request: BareRequest): Promise<BareAnswer> {
     const { url } = request;
+    const origin = request.headers.get("origin");
+    if (origin !== null) throw fromPage(origin);
     const id = idOf(url.slice(url.indexOf("/", url.indexOf("://") + 3)));
     const inbox = id === undefined ? undefined : inboxes.get(id);
     if (inbox === undefined || !inbox.open) {
@@ -78,6 +80,15 @@ export function receiver(options: ReceiverOptions): Protocol {
       return new Response(body as BodyInit | null, { status, headers });
     },
   };
+}
+
+/** Browsers let any page send requests to any address, and tell its origin, which no publisher does. */
+function fromPage(origin: string): MuonError {
+  return new MuonError(
+    "permission_denied",
+    `pages may not deliver events: the request comes from ${JSON.stringify(origin.slice(0, 200))}`,
+    { id: "muon.broker" },
+  );
 }
 
 function unknown(): MuonError {

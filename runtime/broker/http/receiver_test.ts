@@ -97,6 +97,20 @@ describe("http broker that receives", () => {
     assert.deepEqual(receiving.got, []);
   });
 
+  test("takes nothing from a browser's page", async () => {
+    await using receiving = await subscribed();
+    const id = (await recordsOf(receiving.broker))[0]!.nodes[0]!.id;
+    for (const origin of ["http://10.0.0.1:1", "null"]) {
+      const init = { method: "POST", body: "{}", headers: { origin } };
+      const request = new Request(`http://10.0.0.1:1/?id=${id}`, init);
+      const response = await receiving.broker.protocol.fetch!(request, { address: "127.0.0.1:1" });
+      assert.equal(response.status, 403);
+      assert.match((await response.json()).detail, /pages may not deliver events: .*"(http|null)/);
+    }
+    await receiving.at.clock.advance(0);
+    assert.deepEqual(receiving.got, []);
+  });
+
   test("does not take what comes whole only after the subscription was closed", async () => {
     const at = world();
     await using broker = join(at, "10.0.0.1:1");

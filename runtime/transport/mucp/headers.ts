@@ -54,6 +54,7 @@ const OWN: ReadonlySet<string> = new Set([
   "expect",
   "host",
   "keep-alive",
+  "origin",
   "proxy-connection",
   "sec-fetch-mode",
   "te",

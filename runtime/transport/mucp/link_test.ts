@@ -323,7 +323,7 @@ describe("mucp, called,", () => {
 
   test("refuses what cannot be sent before it is", async () => {
     const { link, requests } = await calling(() => ok());
-    for (const key of ["host", "timeout", "micro-endpoint", "x-micro-id", "content-type", "connection"]) {
+    for (const key of ["host", "timeout", "micro-endpoint", "x-micro-id", "content-type", "origin"]) {
       const error = await failure(unary(link, { metadata: Metadata.from({ [key]: "x" }) }).answer);
       assert.deepEqual([error.status, error.notRun], ["invalid_argument", true]);
       assert.match(error.detail, new RegExp(key));

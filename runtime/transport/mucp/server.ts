@@ -91,6 +91,8 @@ export class MucpServer implements ServedProtocol {
   }
 
   async fetch(request: Request, peer: Peer): Promise<Response> {
+    const origin = request.headers.get("origin");
+    if (origin !== null) return await refusePage(request, origin);
     this.#inflight++;
     const reply = new Reply(request.headers, this.#options.limits.maxMetadata);
     try {
@@ -240,6 +242,21 @@ class Reply {
     }
     return headers;
   }
+}
+
+/**
+ * The answer to a browser's page, which may send requests to any address, loopback too: it tells its origin, and Go
+ * Micro's callers tell none. The status is that of the `http` transport, as no caller of this one is to read it.
+ */
+async function refusePage(request: Request, origin: string): Promise<Response> {
+  await request.body?.cancel().catch(() => {});
+  const error = new MuonError(
+    "permission_denied",
+    `pages of ${JSON.stringify(origin.slice(0, 200))} may not call over mucp: call over http, at a node whose ` +
+      `transport's option "origins" names them`,
+    { id: "muon.mucp" },
+  );
+  return Response.json(error, { status: error.code });
 }
 
 /**

@@ -89,6 +89,18 @@ describe("mucp, served,", () => {
     assert.ok(!matches({ "micro-endpoint": "A.B" }, "/", "GET"));
   });
 
+  test("answers no page of a browser, not even one of its own host", async () => {
+    const { post, calls } = served();
+    for (const origin of ["http://evil.example", "http://127.0.0.1:8080", "null"]) {
+      const response = await post({ ...HELLO, Origin: origin }, "{}");
+      assert.equal(response.status, 403);
+      const { id, status, detail } = await response.json();
+      assert.deepEqual([id, status], ["muon.mucp", "permission_denied"]);
+      assert.ok(detail.includes(JSON.stringify(origin)), detail);
+    }
+    assert.deepEqual(calls, []);
+  });
+
   test("answers as Go Micro does: 200, the length, what names the call", async () => {
     const { post, calls } = served();
     const response = await post({
