@@ -4,7 +4,7 @@
  * @module
  */
 
-import { MuonError } from "./errors.ts";
+import { MuonError, textOf } from "./errors.ts";
 
 /**
  * A schema of any library: the interface of {@link https://standardschema.dev | Standard Schema} v1, which asks
@@ -144,6 +144,6 @@ export function jsonSchema(schema: AnySchema | undefined, side: "input" | "outpu
   try {
     return { schema: standard.jsonSchema[side]({ target: "draft-2020-12" }) };
   } catch (error) {
-    return { schema: {}, note: error instanceof Error ? error.message : String(error) };
+    return { schema: {}, note: error instanceof Error ? error.message : textOf(error) };
   }
 }

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { textOf } from "./errors.ts";
 import type { Logger } from "./log.ts";
 import {
   isObject,
@@ -141,7 +142,7 @@ function say(
 ): void {
   const text = (value: unknown) => typeof value === "string" ? value : undefined;
   const fields = { service: text(name), version: text(version), node: text(node) };
-  const why = error instanceof Error ? error.message : String(error);
+  const why = error instanceof Error ? error.message : textOf(error);
   let faults = said.get(from);
   if (faults === undefined) said.set(from, faults = new Set());
   // The same node may stand at another place the next time.

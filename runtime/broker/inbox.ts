@@ -317,7 +317,7 @@ export class Inbox {
         entry.over = true;
       }
     } catch (error) {
-      failure = { reason: error instanceof Error ? error.message : String(error) };
+      failure = { reason: error instanceof Error ? error.message : MuonError.from(error).detail };
     }
     this.#running.delete(entry);
     if (failure !== undefined && !entry.over) this.#failed(entry, failure);

@@ -109,6 +109,35 @@ describe("memory broker", () => {
     assert.deepEqual(brokers.deadLetters(), []);
   });
 
+  test("a handler may throw anything, even what cannot be made a text", async () => {
+    await using brokers = harness({});
+    const thrown = [
+      Object.create(null),
+      {
+        toString() {
+          throw new Error("no text");
+        },
+      },
+      Symbol("s"),
+      "text",
+      undefined,
+    ];
+    for (const value of thrown) {
+      await brokers.there.subscribe(`t.${brokers.deadLetters().length}`, () => {
+        throw value;
+      });
+      await brokers.here.publish(`t.${brokers.deadLetters().length}`, messageOf("1"));
+      await brokers.advance(60_000);
+    }
+    assert.deepEqual(brokers.deadLetters().map(({ reason, attempts }) => [attempts, reason]), [
+      [3, "thrown: [object]"],
+      [3, "thrown: [object]"],
+      [3, "thrown: Symbol(s)"],
+      [3, "text"],
+      [3, "thrown: undefined"],
+    ]);
+  });
+
   test("a handler that returns something else has handled the message", async () => {
     await using brokers = harness({});
     for (const value of [5, null, "text", {}]) {

@@ -10,7 +10,7 @@ import type { CallOptions } from "../call.ts";
 import type { Marshal } from "../codec/codec.ts";
 import { Values } from "../context.ts";
 import type { Kind } from "../definition.ts";
-import { type Attempt, isMisdirected, MuonError, type Where } from "../errors.ts";
+import { type Attempt, isMisdirected, MuonError, textOf, type Where } from "../errors.ts";
 import { isStream } from "../eventual.ts";
 import type { Invocation } from "../interceptor.ts";
 import { Metadata } from "../metadata.ts";
@@ -523,7 +523,7 @@ function encodeInput(marshal: Marshal, input: unknown, target: Target): Uint8Arr
   try {
     return marshal.encode(input);
   } catch (cause) {
-    const message = cause instanceof Error ? cause.message : String(cause);
+    const message = cause instanceof Error ? cause.message : textOf(cause);
     throw new MuonError("invalid_argument", `Cannot encode the input of ${target.endpoint}: ${message}`, {
       id: "muon.client",
       notRun: true,

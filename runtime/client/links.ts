@@ -4,7 +4,7 @@
  * @module
  */
 
-import { MuonError } from "../errors.ts";
+import { MuonError, textOf } from "../errors.ts";
 import { untilAborted } from "../eventual.ts";
 import type { Node } from "../record.ts";
 import type { Accept, Link, Transport } from "../transport/transport.ts";
@@ -142,7 +142,7 @@ export class Links implements AsyncDisposable {
       if (error instanceof MuonError) throw error.at(where);
       throw new MuonError(
         "unavailable",
-        `Cannot connect: ${error instanceof Error ? error.message : error}`,
+        `Cannot connect: ${error instanceof Error ? error.message : textOf(error)}`,
         {
           id: "muon.client",
           where,

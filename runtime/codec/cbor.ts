@@ -8,7 +8,7 @@
 // load that, which is CommonJS, takes Deno 20 ms of CPU at start.
 import * as cborx from "cbor-x/encode";
 import { EMPTY } from "../bytes.ts";
-import { MuonError } from "../errors.ts";
+import { MuonError, textOf } from "../errors.ts";
 import { LIMITS } from "../policy.ts";
 import { checkCbor } from "./cbor_check.ts";
 import { decodePlain, encodePlain, NOT_PLAIN, reclaimPlain } from "./cbor_plain.ts";
@@ -108,5 +108,5 @@ export function cbor(options: CborOptions = {}): Codec {
 
 function reason(error: unknown): string {
   if (error instanceof RangeError) return "it is nested too deep, or refers to itself";
-  return error instanceof Error ? error.message : String(error);
+  return error instanceof Error ? error.message : textOf(error);
 }

@@ -5,7 +5,7 @@
  */
 
 import { EMPTY, looseText, text, toBase64 } from "../bytes.ts";
-import { MuonError } from "../errors.ts";
+import { MuonError, textOf } from "../errors.ts";
 import { LIMITS } from "../policy.ts";
 import type { Codec, Marshal } from "./codec.ts";
 import { checkMaxDepth, excerpt } from "./limits.ts";
@@ -150,7 +150,7 @@ function decode(bytes: Uint8Array, maxDepth: number): unknown {
     throw new MuonError(
       "invalid_argument",
       `cannot read JSON: ${
-        error instanceof Error ? error.message : String(error)
+        error instanceof Error ? error.message : textOf(error)
       }; the ${bytes.length} bytes ` +
         `begin ${excerpt(bytes)}`,
       { id: "muon.codec", cause: error },

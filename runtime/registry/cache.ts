@@ -4,7 +4,7 @@
  * @module
  */
 
-import { MuonError } from "../errors.ts";
+import { MuonError, textOf } from "../errors.ts";
 import { untilAborted } from "../eventual.ts";
 import { type Logger, SILENT } from "../log.ts";
 import type { System } from "../platform.ts";
@@ -142,7 +142,7 @@ class Cache implements CachedRegistry {
   #lost(why: unknown): MuonError {
     if (this.#closed) return closed(this.name, "a question");
     if (why instanceof MuonError) return why;
-    const message = why === undefined ? "its watch ended" : why instanceof Error ? why.message : String(why);
+    const message = why === undefined ? "its watch ended" : why instanceof Error ? why.message : textOf(why);
     return new MuonError("unavailable", `The ${this.name} registry is away: ${message}`, {
       id: "muon.registry",
       cause: why,

@@ -5,7 +5,7 @@
  */
 
 import type { Clock } from "../clock.ts";
-import { MuonError } from "../errors.ts";
+import { MuonError, textOf } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import type { Random } from "../random.ts";
 import { RecordWatch } from "../record_watch.ts";
@@ -79,7 +79,7 @@ function lost({ service, registry }: ServiceWatchOptions, why: unknown): MuonErr
   return new MuonError(
     "unavailable",
     `The nodes of service "${service}" cannot be looked up in the ${registry.name} registry: ` +
-      (why === undefined ? "its watch ended" : why instanceof Error ? why.message : String(why)),
+      (why === undefined ? "its watch ended" : why instanceof Error ? why.message : textOf(why)),
     { id: "muon.selector", where: { service }, notRun: true, cause: why },
   );
 }

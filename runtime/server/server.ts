@@ -8,7 +8,7 @@ import type { Codecs } from "../codec/codecs.ts";
 import type { Marshal } from "../codec/codec.ts";
 import type { Clock } from "../clock.ts";
 import type { ServiceDefinition } from "../definition.ts";
-import { MuonError } from "../errors.ts";
+import { MuonError, textOf } from "../errors.ts";
 import { isPromise, isStream } from "../eventual.ts";
 import type { Interceptor } from "../interceptor.ts";
 import { Items } from "../items.ts";
@@ -357,7 +357,7 @@ async function* single(value: unknown): AsyncGenerator<unknown, void> {
 }
 
 function unencodable(entry: TableEntry, cause: unknown): MuonError {
-  const message = cause instanceof Error ? cause.message : String(cause);
+  const message = cause instanceof Error ? cause.message : textOf(cause);
   return new MuonError("internal", `Cannot encode the output of ${entry.definition.name}: ${message}`, {
     cause,
   });

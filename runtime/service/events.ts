@@ -11,7 +11,7 @@ import type { Codecs } from "../codec/codecs.ts";
 import { type Topic, Values } from "../context.ts";
 import { checkTopicName, type ServiceDefinition, type SubscriptionDefinition } from "../definition.ts";
 import { uuid } from "../entropy.ts";
-import { MuonError } from "../errors.ts";
+import { MuonError, textOf } from "../errors.ts";
 import { type Handler, intercept, type Interceptor, type Invocation } from "../interceptor.ts";
 import type { Logger } from "../log.ts";
 import { isKey, isValue, Metadata } from "../metadata.ts";
@@ -202,7 +202,7 @@ function encode(write: () => Uint8Array, topic: string): Uint8Array {
   try {
     return write().slice();
   } catch (cause) {
-    const message = cause instanceof Error ? cause.message : String(cause);
+    const message = cause instanceof Error ? cause.message : textOf(cause);
     throw new MuonError("invalid_argument", `Cannot encode the event for ${topic}: ${message}`, {
       id: "muon.client",
       cause,

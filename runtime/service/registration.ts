@@ -5,7 +5,7 @@
  */
 
 import { type Clock, sleep } from "../clock.ts";
-import { MuonError } from "../errors.ts";
+import { MuonError, textOf } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import { backoff } from "../policy.ts";
 import type { Random } from "../random.ts";
@@ -115,7 +115,7 @@ export class Registration {
           await this.#withdraw();
           if (refused) throw cause;
           const known = cause instanceof MuonError;
-          const message = known ? cause.detail : cause instanceof Error ? cause.message : String(cause);
+          const message = known ? cause.detail : cause instanceof Error ? cause.message : textOf(cause);
           throw new MuonError(
             known ? cause.status : "unavailable",
             `Cannot register in the registry "${registry.name}": ${message}`,

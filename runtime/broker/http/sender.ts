@@ -5,6 +5,7 @@
  */
 
 import type { Clock, Timer } from "../../clock.ts";
+import { textOf } from "../../errors.ts";
 import type { Logger } from "../../log.ts";
 import type { Inlet } from "./wire.ts";
 
@@ -179,7 +180,7 @@ function detailOf(text: string): string {
 }
 
 function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
+  if (!(error instanceof Error)) return textOf(error);
   // Node's fetch says "fetch failed", and why in the cause.
   return error.cause instanceof Error ? `${error.message}: ${error.cause.message}` : error.message;
 }

@@ -13,6 +13,7 @@ import {
   type MuonErrorOptions,
   type Status,
   STATUSES,
+  textOf,
   type Where,
 } from "../../errors.ts";
 import { headTooLong } from "../metadata_limit.ts";
@@ -111,7 +112,7 @@ function detailBody({ type, value }: ErrorDetail): DetailBody {
     json = JSON.stringify(value) ?? "null";
   } catch {
     // What JSON cannot carry is told in words, rather than lost together with the error.
-    json = JSON.stringify(String(value));
+    json = JSON.stringify(textOf(value));
   }
   return { type, value: unpadded(utf8(json)), debug: JSON.parse(json) };
 }

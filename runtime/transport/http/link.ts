@@ -5,7 +5,7 @@
  */
 
 import type { Clock } from "../../clock.ts";
-import { MuonError, type Where } from "../../errors.ts";
+import { MuonError, textOf, type Where } from "../../errors.ts";
 import { neverConnected } from "../../fetch.ts";
 import type { Peer } from "../../host.ts";
 import type { Limits } from "../../policy.ts";
@@ -299,7 +299,7 @@ function unreachable(
 }
 
 function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
+  if (!(error instanceof Error)) return textOf(error);
   // Node's fetch says "fetch failed", and why in the cause.
   return error.cause instanceof Error ? `${error.message}: ${error.cause.message}` : error.message;
 }

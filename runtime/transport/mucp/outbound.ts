@@ -4,7 +4,7 @@
  * @module
  */
 
-import { MuonError } from "../../errors.ts";
+import { MuonError, textOf } from "../../errors.ts";
 import { neverConnected } from "../../fetch.ts";
 import { WheelTimer } from "../../timer_wheel.ts";
 import { headersRefusal, headTooLong } from "../metadata_limit.ts";
@@ -268,7 +268,7 @@ function notRun(error: MuonError): MuonError {
 }
 
 function reasonOf(thrown: unknown): string {
-  if (!(thrown instanceof Error)) return String(thrown);
+  if (!(thrown instanceof Error)) return textOf(thrown);
   // Node's fetch says "fetch failed", and why in the cause.
   return thrown.cause instanceof Error ? reasonOf(thrown.cause) : thrown.message || thrown.name;
 }

@@ -252,7 +252,9 @@ async function refusePage(request: Request, origin: string): Promise<Response> {
   await request.body?.cancel().catch(() => {});
   const error = new MuonError(
     "permission_denied",
-    `pages of ${JSON.stringify(origin.slice(0, 200))} may not call over mucp: call over http, at a node whose ` +
+    `pages of ${
+      JSON.stringify(origin.slice(0, 200))
+    } may not call over mucp: call over http, at a node whose ` +
       `transport's option "origins" names them`,
     { id: "muon.mucp" },
   );
