@@ -5,6 +5,7 @@
  */
 
 import type { Receipt } from "../call.ts";
+import { textOf } from "../errors.ts";
 
 export type { Receipt } from "../call.ts";
 
@@ -37,6 +38,32 @@ export interface Delivery {
  * handler that throws asks for a retry by the broker's own policy.
  */
 export type Verdict = void | { readonly retry: number } | { readonly deadLetter: string };
+
+/**
+ * The verdict in what a handler returned, which may be anything. What has neither `retry` nor `deadLetter` is none: the
+ * delivery is done. What has one of them and is no verdict for all that is given up, and says so, as its event would be
+ * lost otherwise.
+ *
+ * @example
+ * ```ts
+ * verdictOf({ retry: 50 }); // { retry: 50 }
+ * verdictOf({ retry: "50" }); // { deadLetter: 'the handler returned { retry: 50 }, a string: …' }
+ * ```
+ */
+export function verdictOf(returned: unknown): Verdict {
+  if (typeof returned !== "object" || returned === null) return undefined;
+  const { retry, deadLetter } = returned as { readonly retry?: unknown; readonly deadLetter?: unknown };
+  if (typeof retry === "number" && Number.isFinite(retry)) return { retry };
+  if (typeof deadLetter === "string") return { deadLetter };
+  const key = "retry" in returned ? "retry" : "deadLetter" in returned ? "deadLetter" : undefined;
+  if (key === undefined) return undefined;
+  const value = key === "retry" ? retry : deadLetter;
+  return {
+    deadLetter:
+      `the handler returned { ${key}: ${textOf(value).slice(0, 100)} }, a ${typeof value}, which is no ` +
+      "verdict: return { retry: <ms, a number> } for another delivery, or { deadLetter: <why, a string> } for none",
+  };
+}
 
 /** Options of {@link Broker.subscribe}. A broker refuses at once what it cannot do. */
 export interface SubscribeOptions {

@@ -8,7 +8,14 @@ import type { Timer } from "../clock.ts";
 import { MuonError } from "../errors.ts";
 import { backoff } from "../policy.ts";
 import type { System } from "../platform.ts";
-import type { BrokerAbilities, Delivery, Message, SubscribeOptions, Verdict } from "./broker.ts";
+import {
+  type BrokerAbilities,
+  type Delivery,
+  type Message,
+  type SubscribeOptions,
+  type Verdict,
+  verdictOf,
+} from "./broker.ts";
 import type { MemoryDeadLetters } from "./dead_letters.ts";
 
 /** How deliveries are queued and tried again. */
@@ -70,7 +77,7 @@ export type Handed = "taken" | "busy" | "none";
 /** Why a delivery failed, and what its handler said of the next one: when, in ms. */
 interface Failure {
   readonly reason: string;
-  readonly wait?: unknown;
+  readonly wait?: number;
 }
 
 /** What an {@link Inbox} is made of. */
@@ -306,15 +313,14 @@ export class Inbox {
     try {
       await undefined;
       // A handler in plain JavaScript may return anything.
-      const verdict: unknown = await handle({ topic, message, attempt, signal });
-      const asked = typeof verdict === "object" && verdict !== null ? verdict : {};
-      if ("retry" in asked) {
-        failure = { reason: "the handler asked for another delivery", wait: asked.retry };
-      } else if ("deadLetter" in asked && !entry.over) {
-        entry.attempt++;
-        this.#giveUp(entry, String(asked.deadLetter));
-      } else {
+      const verdict = verdictOf(await handle({ topic, message, attempt, signal }));
+      if (verdict === undefined) {
         entry.over = true;
+      } else if ("retry" in verdict) {
+        failure = { reason: "the handler asked for another delivery", wait: verdict.retry };
+      } else if (!entry.over) {
+        entry.attempt++;
+        this.#giveUp(entry, verdict.deadLetter);
       }
     } catch (error) {
       failure = { reason: error instanceof Error ? error.message : MuonError.from(error).detail };
@@ -335,9 +341,7 @@ export class Inbox {
     const spent = entry.failed >= policy.attempts;
     if (spent && pass === undefined) return this.#giveUp(entry, reason);
     let delay = spent ? 0 : backoff(policy, entry.failed, system.random.next());
-    if (wait !== undefined) {
-      delay = Number.isFinite(wait) ? Math.min(MAX_DELAY, Math.max(0, wait as number)) : policy.maxBackoff;
-    }
+    if (wait !== undefined) delay = Math.min(MAX_DELAY, Math.max(0, wait));
     entry.due = system.clock.now() + delay;
     if (pass !== undefined && !this.#open) this.#leave(entry);
     else this.#later(entry);

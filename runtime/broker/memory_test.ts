@@ -154,6 +154,20 @@ describe("memory broker", () => {
     assert.deepEqual(brokers.deadLetters(), []);
   });
 
+  test("a handler that returns what only looks like a verdict makes a dead letter", async () => {
+    await using brokers = harness({});
+    for (const value of [{ retry: "5" }, { deadLetter: true }]) {
+      const subscription = await brokers.there.subscribe("t", () => value as unknown as void);
+      await brokers.here.publish("t", messageOf("1"));
+      await brokers.advance(60_000);
+      await subscription[Symbol.asyncDispose]();
+    }
+    const letters = brokers.deadLetters();
+    assert.deepEqual(letters.map(({ attempts }) => attempts), [1, 1]);
+    assert.match(letters[0]!.reason, /^the handler returned \{ retry: 5 \}, a string, which is no verdict/);
+    assert.match(letters[1]!.reason, /^the handler returned \{ deadLetter: true \}, a boolean/);
+  });
+
   test("what has failed waits for another member to have room, and is given up in the end", async () => {
     for (const opens of [true, false]) {
       await using brokers = harness({ capacity: 2, attempts: 3 });

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Broker, Delivery, Message, Verdict } from "../broker/broker.ts";
+import { type Broker, type Delivery, type Message, type Verdict, verdictOf } from "../broker/broker.ts";
 import type { PublishOptions, Receipt } from "../call.ts";
 import { canceled } from "../client/pending_call.ts";
 import type { Codecs } from "../codec/codecs.ts";
@@ -85,7 +85,7 @@ export function eventHandler(options: EventHandlerOptions): (delivery: Delivery)
       return refuse(log, delivery, error);
     }
     try {
-      return verdict(await handle(call));
+      return verdictOf(await handle(call));
     } catch (error) {
       if (typeof error === "object" && error !== null && unfit.has(error)) {
         return refuse(log, delivery, error);
@@ -120,8 +120,8 @@ export class Publisher {
    * Publishes an event.
    *
    * @throws {TypeError} If the topic's name is none.
-   * @throws {MuonError} `invalid_argument`, if the event does not fit the topic's schema or cannot be written;
-   * `unavailable`, if it is `required` and nobody took it; what the broker throws, if it does not take the message on.
+   * @throws {MuonError} `invalid_argument`, if the event does not fit the topic's schema or cannot be written, or a key
+   * of its metadata is the name of a header that says something else; `unavailable`, if it is `required` and nobody took it; what the broker throws, if it does not take the message on.
    */
   async publish(
     topic: string | Topic,
@@ -168,6 +168,7 @@ export class Publisher {
     const schema = typeof topic === "string" ? undefined : topic.schema;
     // What is sent is the event as it was given: a subscriber parses it once, with defaults and brands of its own.
     if (schema !== undefined) await validate(schema, invocation.input, `event for ${name}`);
+    for (const [key] of invocation.metadata) if (isOfWire(key)) throw clash(key);
     const contentType = options.contentType ?? EVENT_CONTENT_TYPE;
     const marshal = codecs.find(contentType);
     if (marshal === undefined) throw codecs.unknown(contentType);
@@ -222,12 +223,26 @@ function headerOf(header: Readonly<Record<string, string>>, name: string): strin
   return undefined;
 }
 
+/** Whether a message's header of this name, in lower case, is the wire's: what says how to read it, and where it has been. */
+function isOfWire(name: string): boolean {
+  return name === "content-type" || name.startsWith("micro-") || name.startsWith("x-micro-") ||
+    name === "muon-attempt" || name === "muon-tried";
+}
+
+function clash(key: string): MuonError {
+  return new MuonError(
+    "invalid_argument",
+    `metadata "${key}" cannot travel with an event, where the header of that name says something else: rename it`,
+    { id: "muon.client", notRun: true },
+  );
+}
+
 /** What the publisher sent along: the message's headers without those of the wire, and without what is no metadata. */
 function metadataOf(header: Readonly<Record<string, string>>): Metadata {
   const entries = new Map<string, string>();
   for (const [name, value] of Object.entries(header)) {
     const key = name.toLowerCase();
-    if (key === "content-type" || key.startsWith("micro-") || key.startsWith("x-micro-")) continue;
+    if (isOfWire(key)) continue;
     if (isKey(key) && isValue(value)) entries.set(key, value);
   }
   return Metadata.trusted(entries);
@@ -237,11 +252,4 @@ function refuse(log: Logger, delivery: Delivery, error: unknown): Verdict {
   const { detail } = MuonError.from(error);
   log.error("event refused", { id: delivery.message.id, reason: detail });
   return { deadLetter: detail };
-}
-
-function verdict(value: unknown): Verdict {
-  if (typeof value !== "object" || value === null) return undefined;
-  if ("retry" in value && typeof value.retry === "number") return { retry: value.retry };
-  if ("deadLetter" in value && typeof value.deadLetter === "string") return { deadLetter: value.deadLetter };
-  return undefined;
 }

@@ -120,15 +120,34 @@ describe("an event", () => {
   });
 
   test("is disposed of as its handler says", async () => {
-    const verdicts = [[{ retry: 50 }, { retry: 50 }], [{ deadLetter: "x" }, { deadLetter: "x" }], [
-      "done",
-      undefined,
-    ], [
-      { retry: "soon" },
-      undefined,
-    ]];
+    const verdicts = [
+      [{ retry: 50 }, { retry: 50 }],
+      [{ deadLetter: "x" }, { deadLetter: "x" }],
+      [{ id: "42", deadLetter: "x", retry: undefined }, { deadLetter: "x" }],
+      ["done", undefined],
+      [true, undefined],
+      [{ id: "42" }, undefined],
+      [[1], undefined],
+    ];
     for (const [given, expected] of verdicts) {
       assert.deepEqual(await handler(() => given).take(delivery("1")), expected);
+    }
+  });
+
+  test("is not lost when its handler says what only looks like a verdict", async () => {
+    const wrong: readonly [unknown, RegExp][] = [
+      [
+        { deadLetter: true },
+        /returned \{ deadLetter: true \}, a boolean, which is no verdict: return \{ retry: <ms/,
+      ],
+      [{ retry: "5" }, /returned \{ retry: 5 \}, a string, which is no verdict/],
+      [{ retry: true }, /returned \{ retry: true \}, a boolean/],
+      [{ retry: NaN }, /returned \{ retry: NaN \}, a number/],
+      [{ retry: undefined }, /returned \{ retry: undefined \}/],
+    ];
+    for (const [given, reason] of wrong) {
+      const verdict = await handler(() => given).take(delivery("1")) as { deadLetter: string };
+      assert.match(verdict.deadLetter, reason);
     }
   });
 
@@ -183,6 +202,27 @@ describe("a publication", () => {
     assert.equal(header["content-type"], "application/json");
     assert.equal(header["x-own"], "o");
     assert.equal(header.traceparent, "t");
+  });
+
+  test("is not sent with metadata that would say how the event is read", async () => {
+    sent.length = 0;
+    for (
+      const key of ["content-type", "Content-Type", "Micro-Topic", "x-micro-from", "micro-own", "muon-tried"]
+    ) {
+      await assert.rejects(
+        publisher.publish("user.created", {}, { metadata: { [key]: "application/cbor" } }),
+        {
+          status: "invalid_argument",
+          detail:
+            `metadata "${key.toLowerCase()}" cannot travel with an event, where the header of that name says ` +
+            "something else: rename it",
+          notRun: true,
+        },
+      );
+    }
+    assert.deepEqual(sent, []);
+    await publisher.publish("user.created", {}, { metadata: { "content-language": "de", micro: "x" } });
+    assert.equal(sent.length, 1);
   });
 
   test("ends with the call whose handler makes it, and by its own signal", async () => {
