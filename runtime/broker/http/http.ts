@@ -56,7 +56,7 @@ export interface HttpBrokerOptions {
   readonly address?: () => string | undefined;
   /** Whether this process is reached over TLS. @default {false} */
   readonly secure?: boolean;
-  /** Told of subscribers that cannot be reached, and of what is given up. @default {SILENT} */
+  /** Told of subscribers that cannot be reached or do not answer, and of what is given up. @default {SILENT} */
   readonly log?: Logger;
   /** Makes requests; one of your own can trust a private authority. @default {globalThis.fetch} */
   readonly fetch?: typeof globalThis.fetch;
@@ -295,7 +295,7 @@ class Http implements HttpBroker {
     return groups;
   }
 
-  /** Hands a message to one member of a group: at random, those last that could not be reached before. */
+  /** Hands a message to one member of a group: at random, those last that could not be reached, or did not answer, the last time. */
   async #deliver(
     group: Group,
     what: {
@@ -338,10 +338,10 @@ class Http implements HttpBroker {
     if (group.length < 2) return group;
     const from = below(this.#options.system.random, group.length);
     const turned = [...group.slice(from), ...group.slice(0, from)];
-    const reachable = turned.filter(({ id }) => !this.#sender.isUnreachable(id));
+    const reachable = turned.filter(({ id }) => !this.#sender.isAway(id));
     return reachable.length === group.length
       ? turned
-      : [...reachable, ...turned.filter(({ id }) => this.#sender.isUnreachable(id))];
+      : [...reachable, ...turned.filter(({ id }) => this.#sender.isAway(id))];
   }
 
   #encode(topic: string, message: Message, history: History = NEW): Uint8Array {

@@ -339,6 +339,40 @@ describe("http broker that publishes", () => {
     assert.equal(at.clock.pending, pending, "no timer of a post is left");
   });
 
+  test("a member that does not answer is logged once, and asked last until it answers again", async () => {
+    const at = world();
+    const { log, lines } = logged();
+    await using here = join(at, "10.0.0.1:1", { log });
+    await using frozen = join(at, "10.0.0.2:1");
+    await using there = join(at, "10.0.0.3:1");
+    const got = { frozen: 0, there: 0 };
+    await frozen.subscribe("t", () => void got.frozen++, { queue: "q" });
+    await there.subscribe("t", () => void got.there++, { queue: "q" });
+    const serve = at.network.get("10.0.0.2:1")!;
+    at.network.set("10.0.0.2:1", () => new Promise(() => {}));
+    const asked = () => at.requests.filter(({ url }) => url.startsWith("http://10.0.0.2:1")).length;
+    // At random the frozen one is asked first, sooner or later.
+    for (let i = 0; asked() === 0; i++) {
+      const publishing = here.publish("t", messageOf(`a${i}`));
+      await at.clock.advance(5_000);
+      assert.equal((await publishing).accepted, 1);
+    }
+    for (let i = 0; i < 20; i++) assert.equal((await here.publish("t", messageOf(`b${i}`))).accepted, 1);
+    assert.equal(asked(), 1);
+    assert.equal(lines.length, 1, lines.join("\n"));
+    assert.match(lines[0]!, /^warn subscriber does not answer .*"address":"10\.0\.0\.2:1".*within 5000 ms/);
+
+    // It is asked, and answers, when no other takes the message.
+    at.network.set("10.0.0.2:1", serve);
+    const other = at.network.get("10.0.0.3:1")!;
+    at.network.set("10.0.0.3:1", () => new Response("no room", { status: 429 }));
+    assert.equal((await here.publish("t", messageOf("c"))).accepted, 1);
+    at.network.set("10.0.0.3:1", other);
+    for (let i = 0; i < 20; i++) await here.publish("t", messageOf(`d${i}`));
+    await at.clock.advance(0);
+    assert.ok(got.frozen > 1 && got.there > 20, JSON.stringify(got));
+  });
+
   test("the signal ends a publication, and so does closing the broker", async () => {
     const at = world();
     const here = join(at, "10.0.0.1:1");

@@ -29,7 +29,7 @@ export interface SenderOptions {
   readonly fetch: typeof globalThis.fetch;
   /** Time. */
   readonly clock: Clock;
-  /** Told of subscriptions that cannot be reached. */
+  /** Told of subscriptions that cannot be reached, or do not answer. */
   readonly log: Logger;
   /** Longest wait for an answer, in ms. */
   readonly timeout: number;
@@ -91,18 +91,18 @@ export class PostWindow implements Disposable {
   }
 }
 
-/** Posts messages, and remembers which subscriptions could not be reached. */
+/** Posts messages, and remembers which subscriptions could not be reached, or did not answer. */
 export class Sender {
   readonly #options: SenderOptions;
-  readonly #unreachable = new Map<string, string>();
+  readonly #away = new Map<string, string>();
 
   constructor(options: SenderOptions) {
     this.#options = options;
   }
 
-  /** Whether the last delivery to a subscription did not reach it. */
-  isUnreachable(id: string): boolean {
-    return this.#unreachable.has(id);
+  /** Whether the last delivery to a subscription did not reach it, or was not answered in time. */
+  isAway(id: string): boolean {
+    return this.#away.has(id);
   }
 
   /**
@@ -134,30 +134,32 @@ export class Sender {
         // The body is read to its end, so that the connection can be used again.
         const answer = await response.text();
         const outcome = response.ok ? ACCEPTED : outcomeOf(response.status, answer);
-        if (outcome.type === "gone") this.#lost(inlet, outcome.reason);
-        else this.#unreachable.delete(inlet.id);
+        if (outcome.type === "gone") this.#missed(inlet, "subscriber cannot be reached", outcome.reason);
+        else this.#away.delete(inlet.id);
         return outcome;
       } catch (error) {
         window.throwIfAborted();
         if (window.late) {
-          this.#unreachable.delete(inlet.id);
-          return { type: "failed", reason: `no answer within ${timeout} ms` };
+          // It may have the message all the same.
+          const reason = `no answer within ${timeout} ms`;
+          this.#missed(inlet, "subscriber does not answer", reason);
+          return { type: "failed", reason };
         }
         // The first failure may be that of a kept connection which the other side closed meanwhile.
         if (again) continue;
         const reason = reasonOf(error);
-        this.#lost(inlet, reason);
+        this.#missed(inlet, "subscriber cannot be reached", reason);
         return { type: "gone", reason };
       }
     }
   }
 
-  #lost({ id, topic, address }: Inlet, reason: string): void {
-    if (this.#unreachable.has(id)) return;
-    this.#unreachable.set(id, address);
+  #missed({ id, topic, address }: Inlet, what: string, reason: string): void {
+    if (this.#away.has(id)) return;
+    this.#away.set(id, address);
     // A process that comes back has new ids, so old ones are of no use for long.
-    if (this.#unreachable.size > 1_000) this.#unreachable.delete(this.#unreachable.keys().next().value!);
-    this.#options.log.warn("subscriber cannot be reached", { topic, id, address, reason });
+    if (this.#away.size > 1_000) this.#away.delete(this.#away.keys().next().value!);
+    this.#options.log.warn(what, { topic, id, address, reason });
   }
 }
 
