@@ -17,6 +17,8 @@ export interface MemoryDeadLettersOptions {
   readonly log: Logger;
   /** How many are kept; the oldest goes when one more comes. @default {1000} */
   readonly limit?: number;
+  /** Bytes that the bodies of those may have together; the latest is kept however large it is. @default {67_108_864} */
+  readonly maxBytes?: number;
 }
 
 /**
@@ -28,11 +30,14 @@ export class MemoryDeadLetters implements DeadLetters {
   readonly #letters = new Map<DeadLetter, () => void>();
   readonly #options: MemoryDeadLettersOptions;
   readonly #limit: number;
+  readonly #maxBytes: number;
+  #bytes = 0;
   #total = 0;
 
   constructor(options: MemoryDeadLettersOptions) {
     this.#options = options;
     this.#limit = options.limit ?? 1_000;
+    this.#maxBytes = options.maxBytes ?? 67_108_864;
   }
 
   get size(): number {
@@ -53,12 +58,17 @@ export class MemoryDeadLetters implements DeadLetters {
     const { topic, queue, message, attempts, reason } = letter;
     this.#total++;
     this.#letters.set({ ...letter, time: this.#options.clock.wall() }, again);
-    if (this.#letters.size > this.#limit) this.#letters.delete(this.#letters.keys().next().value!);
+    this.#bytes += message.body.length;
+    while (
+      this.#letters.size > this.#limit || (this.#bytes > this.#maxBytes && this.#letters.size > 1)
+    ) this.remove(this.#letters.keys().next().value!);
     this.#options.log.error("event given up", { topic, queue, id: message.id, attempts, reason });
   }
 
   remove(letter: DeadLetter): boolean {
-    return this.#letters.delete(letter);
+    const kept = this.#letters.delete(letter);
+    if (kept) this.#bytes -= letter.message.body.length;
+    return kept;
   }
 
   async redrive(letter: DeadLetter): Promise<void> {
@@ -70,7 +80,7 @@ export class MemoryDeadLetters implements DeadLetters {
       });
     }
     again();
-    this.#letters.delete(letter);
+    this.remove(letter);
   }
 
   [Symbol.iterator](): IterableIterator<DeadLetter> {

@@ -28,6 +28,12 @@ export interface DeliveryPolicy {
   readonly maxBackoff: number;
   /** Messages that may wait for one subscription, those that wait for a retry included. @default {1024} */
   readonly capacity: number;
+  /**
+   * Bytes that the bodies of those may have together. One that is larger by itself is taken when nothing else waits.
+   *
+   * @default {67_108_864}
+   */
+  readonly capacityBytes: number;
   /** Longest wait for other members to take what a subscription has left when it closes, in ms. @default {5000} */
   readonly handover: number;
 }
@@ -38,6 +44,7 @@ export const DELIVERY_POLICY: DeliveryPolicy = {
   backoff: 100,
   maxBackoff: 10_000,
   capacity: 1_024,
+  capacityBytes: 67_108_864,
   handover: 5_000,
 };
 
@@ -173,7 +180,7 @@ export class Inbox {
   readonly #retries = new Map<Entry, Timer>();
   readonly #running = new Set<Entry>();
   readonly #leaving: Entry[] = [];
-  #passing = 0;
+  readonly #passing = new Set<Entry>();
   #open = true;
   #closing: Promise<void> | undefined;
   #changed: (() => void)[] = [];
@@ -189,9 +196,25 @@ export class Inbox {
   }
 
   /** Whether there is room for a message. */
-  get hasRoom(): boolean {
-    const waiting = this.#waiting.length + this.#retries.size + this.#leaving.length + this.#passing;
-    return this.#open && waiting < this.#options.policy.capacity;
+  hasRoomFor({ body }: Message): boolean {
+    if (!this.#open) return false;
+    const { capacity, capacityBytes } = this.#options.policy;
+    const count = this.#count;
+    return count < capacity && (count === 0 || this.#bytes + body.length <= capacityBytes);
+  }
+
+  /** How many messages wait. */
+  get #count(): number {
+    return this.#waiting.length + this.#retries.size + this.#leaving.length + this.#passing.size;
+  }
+
+  /** How large they are. They are few enough to be added up, and change places in too many ways to be kept count of. */
+  get #bytes(): number {
+    let bytes = 0;
+    for (const entries of [this.#waiting, this.#retries.keys(), this.#leaving, this.#passing]) {
+      for (const { message } of entries) bytes += message.body.length;
+    }
+    return bytes;
   }
 
   /** Resolves when the inbox is closed. */
@@ -201,7 +224,7 @@ export class Inbox {
 
   /** Takes a message, if there is room; gives whether it did. The handler does not run before this returns. */
   offer(message: Message, { attempt, tried }: History = NEW): boolean {
-    if (!this.hasRoom) return false;
+    if (!this.hasRoomFor(message)) return false;
     this.#waiting.push({
       message,
       tried,
@@ -221,9 +244,12 @@ export class Inbox {
   full(): MuonError {
     const { topic, subscribe, policy } = this.#options;
     const of = subscribe.queue === undefined ? "" : ` in queue "${subscribe.queue}"`;
+    const behind = this.#count < policy.capacity
+      ? `${this.#bytes} bytes behind, and takes ${policy.capacityBytes} (limit capacityBytes)`
+      : `${policy.capacity} messages behind (limit capacity)`;
     return new MuonError(
       "resource_exhausted",
-      `a subscriber of "${topic}"${of} is ${policy.capacity} messages behind: publish slower, or add subscribers`,
+      `a subscriber of "${topic}"${of} is ${behind}: publish slower, or add subscribers`,
       { id: "muon.broker" },
     );
   }
@@ -261,9 +287,9 @@ export class Inbox {
     if (this.#options.pass !== undefined) left.push(...this.#running);
     for (const entry of left) this.#leave(entry);
     this.#wake();
-    if (this.#leaving.length + this.#passing > 0) {
+    if (this.#leaving.length + this.#passing.size > 0) {
       const timer = system.clock.after(policy.handover, () => this.#late.abort(), { background: false });
-      await this.#until(() => this.#leaving.length + this.#passing === 0);
+      await this.#until(() => this.#leaving.length + this.#passing.size === 0);
       timer.cancel();
     }
     this.#closed.resolve(undefined);
@@ -277,8 +303,7 @@ export class Inbox {
   }
 
   get #idle(): boolean {
-    return this.#waiting.length + this.#retries.size + this.#running.size + this.#leaving.length +
-        this.#passing === 0;
+    return this.#count + this.#running.size === 0;
   }
 
   async #until(condition: () => boolean): Promise<void> {
@@ -296,10 +321,10 @@ export class Inbox {
       this.#running.add(entry);
       void this.#deliver(entry);
     }
-    while (this.#passing < this.#concurrency) {
+    while (this.#passing.size < this.#concurrency) {
       const entry = this.#leaving.shift();
       if (entry === undefined) break;
-      this.#passing++;
+      this.#passing.add(entry);
       void this.#pass(entry);
     }
     if (this.#changed.length > 0) this.#wake();
@@ -382,7 +407,7 @@ export class Inbox {
     } catch {
       // Whether anybody is there could not be learnt: as good as nobody having room.
     }
-    this.#passing--;
+    this.#passing.delete(entry);
     entry.leaving = false;
     if (handed === "taken") entry.over = true;
     else if (!entry.over) this.#stay(entry, handed);

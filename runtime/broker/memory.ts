@@ -90,7 +90,7 @@ export class MemoryBus {
     const groups = this.#topics.get(topic);
     if (groups === undefined) return 0;
     const chosen = [...groups.values()].map((group) => {
-      const inbox = choose(group, group.members);
+      const inbox = choose(group, { from: group.members, message });
       if (inbox === undefined) throw group.members[0]!.inbox.full();
       return inbox;
     });
@@ -103,7 +103,7 @@ export class MemoryBus {
     const group = this.#topics.get(at.topic)?.get(keyOf(at));
     const others = group?.members.filter(({ id }) => !history.tried.includes(id)) ?? [];
     if (group === undefined || others.length === 0) return "none";
-    return choose(group, others)?.offer(message, history) ? "taken" : "busy";
+    return choose(group, { from: others, message })?.offer(message, history) ? "taken" : "busy";
   }
 }
 
@@ -121,11 +121,14 @@ function keyOf({ id, queue }: Place): string {
   return queue === undefined ? `b ${id}` : `q ${queue}`;
 }
 
-/** The inbox of the member whose turn it is; one that has no room is passed over. */
-function choose(group: Group, from: readonly Member[]): Inbox | undefined {
+/** The inbox of the member whose turn it is; one that has no room for the message is passed over. */
+function choose(
+  group: Group,
+  { from, message }: { readonly from: readonly Member[]; readonly message: Message },
+): Inbox | undefined {
   for (let i = 0; i < from.length; i++) {
     const { inbox } = from[(group.next + i) % from.length]!;
-    if (!inbox.hasRoom) continue;
+    if (!inbox.hasRoomFor(message)) continue;
     group.next = (group.next + i + 1) % from.length;
     return inbox;
   }

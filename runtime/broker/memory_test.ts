@@ -2,8 +2,10 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { type BrokerHarness, messageOf, testBroker } from "../../tests/conformance/broker.ts";
 import { MuonError } from "../errors.ts";
+import { SILENT } from "../log.ts";
 import { seeded } from "../random.ts";
 import { VirtualClock } from "../virtual_clock.ts";
+import { MemoryDeadLetters } from "./dead_letters.ts";
 import type { DeliveryPolicy } from "./inbox.ts";
 import { createMemoryBroker, MemoryBus } from "./memory.ts";
 
@@ -71,6 +73,61 @@ describe("memory broker", () => {
     await assert.rejects(brokers.here.publish("t", messageOf("3")), MuonError);
     await brokers.advance(0);
     assert.equal(handled, 2);
+  });
+
+  test("what waits is bounded in bytes, too, and one message is always taken", async () => {
+    await using brokers = harness({ capacityBytes: 10 });
+    const gates: (() => void)[] = [];
+    await brokers.there.subscribe("t", () => new Promise<void>((resolve) => gates.push(resolve)), {
+      concurrency: 1,
+    });
+    const publish = async (id: string, size: number) => {
+      const { accepted } = await brokers.here.publish("t", { ...messageOf(id), body: new Uint8Array(size) });
+      await brokers.advance(0);
+      return accepted;
+    };
+    await publish("handled", 100);
+    assert.equal(await publish("alone", 11), 1);
+    await assert.rejects(publish("beside it", 1), {
+      status: "resource_exhausted",
+      detail: /of "t" is 11 bytes behind, and takes 10 \(limit capacityBytes\): publish slower/,
+    });
+    gates.shift()!();
+    await brokers.advance(0);
+    assert.equal(await publish("a", 6), 1);
+    assert.equal(await publish("b", 4), 1);
+    await assert.rejects(publish("c", 1), { status: "resource_exhausted" });
+    while (gates.length > 0) {
+      gates.shift()!();
+      await brokers.advance(0);
+    }
+  });
+
+  test("dead letters are bounded in bytes, too, and the latest is always kept", async () => {
+    const letters = new MemoryDeadLetters({ clock: new VirtualClock(), log: SILENT, maxBytes: 10 });
+    const add = (id: string, size: number) =>
+      letters.add({
+        topic: "t",
+        queue: undefined,
+        message: { ...messageOf(id), body: new Uint8Array(size) },
+        attempts: 1,
+        reason: "no",
+      }, () => {});
+    const ids = () => Array.from(letters, ({ message }) => message.id);
+    add("a", 4);
+    add("b", 4);
+    add("c", 2);
+    assert.deepEqual(ids(), ["a", "b", "c"]);
+    add("d", 1);
+    assert.deepEqual(ids(), ["b", "c", "d"]);
+    letters.remove([...letters][0]!);
+    await letters.redrive([...letters][0]!);
+    assert.deepEqual(ids(), ["d"]);
+    add("e", 9);
+    assert.deepEqual(ids(), ["d", "e"], "what is no longer kept does not count");
+    add("f", 100);
+    assert.deepEqual(ids(), ["f"]);
+    assert.equal(letters.total, 6);
   });
 
   test("waits before a retry, longer each time and never beyond the ceiling", async () => {

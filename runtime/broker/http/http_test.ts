@@ -593,7 +593,10 @@ describe("http broker that hands over", () => {
       assert.ok(error instanceof MuonError);
       assert.equal(error.status, "resource_exhausted");
       assert.equal(error.notRun, true);
-      assert.match(error.detail, /a subscriber of "t" in queue "q" is 1 messages behind: publish slower/);
+      assert.match(
+        error.detail,
+        /a subscriber of "t" in queue "q" is 1 messages behind \(limit capacity\): publish slower/,
+      );
       return true;
     });
     assert.deepEqual(statuses, [429, 429]);
