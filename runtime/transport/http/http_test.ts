@@ -1,5 +1,8 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
 import { testTransport } from "../../../tests/conformance/transport.ts";
 import { ownSystem, runtime } from "../../../tests/conformance/own_adapter.ts";
+import { utf8 } from "../../bytes.ts";
 import type { Accept, Transport } from "../transport.ts";
 import { createHttpTransport } from "./http.ts";
 
@@ -26,4 +29,21 @@ testTransport({
   atOnce: 1_000,
   create: ({ limits }) => createHttpTransport({ system, limits }),
   serve,
+});
+
+test("the body of a stream whose caller left ends without an error, which Deno's server would write on stderr", async () => {
+  const caller = new AbortController();
+  const protocol = createHttpTransport({ system }).protocol!((call) => {
+    void call.send(utf8("{}"));
+  });
+  const request = new Request("http://127.0.0.1:8080/echo.Echo/Count", {
+    method: "POST",
+    headers: { "content-type": "application/json", accept: "application/connect+json" },
+    body: "{}",
+    signal: caller.signal,
+  });
+  const { body } = await protocol.fetch!(request, { address: "127.0.0.1:1" });
+  caller.abort();
+  const parts = await Array.fromAsync(body!);
+  assert.equal(parts.length, 1, "without the message that ends a stream that is whole");
 });

@@ -304,7 +304,8 @@ export class HttpCall implements Incoming {
     if (this.#aborted !== undefined) return;
     this.#aborted = error;
     if (!this.#over) {
-      this.#writer?.break(error);
+      // Not as an error: nobody is left to read it, and Deno's server would write it on stderr.
+      this.#writer?.close();
       this.#leave();
       // Nobody reads it; the host wants an answer all the same.
       this.#respond({ status: httpStatus(error.status), headers: {}, body: null });
