@@ -20,6 +20,10 @@ import { headTooLong } from "../metadata_limit.ts";
 
 /** Largest body of an error that is read, in bytes. */
 export const MAX_ERROR = 1_048_576;
+/** Most bytes of an error's details that are sent: what goes over muon.v1 fits, in base64 and in `debug`, too. */
+const MAX_DETAILS = 262_144;
+/** Most characters of an error's text that are sent. */
+const MAX_TEXT = 65_536;
 
 const HTTP: Partial<Record<Status, number>> = {
   canceled: 499,
@@ -92,13 +96,20 @@ export interface ErrorBody {
   readonly notRun?: true;
 }
 
-/** An error in Connect's form. */
+/** An error in Connect's form, small enough to be read: where details are too large for that, the message says so. */
 export function errorBody(error: MuonError): ErrorBody {
-  const { status, detail, details, id, code, notRun } = error;
+  const { status, detail, id, code, notRun } = error;
+  let message = detail.length > MAX_TEXT ? `${detail.slice(0, MAX_TEXT)}…` : detail;
+  let details = error.details?.map(detailBody);
+  const size = details === undefined ? 0 : utf8(JSON.stringify(details)).length;
+  if (size > MAX_DETAILS) {
+    details = undefined;
+    message += ` (its details were left out: written they have ${size} bytes, more than ${MAX_DETAILS})`;
+  }
   return {
     code: status,
-    message: detail,
-    ...(details === undefined ? {} : { details: details.map(detailBody) }),
+    message,
+    ...(details === undefined ? {} : { details }),
     id,
     ...(code === codeOf(status) ? {} : { number: code }),
     ...(notRun ? { notRun } : {}),

@@ -5,7 +5,7 @@ import { MuonError, STATUSES } from "../../errors.ts";
 import { Metadata } from "../../metadata.ts";
 import { readBody } from "./body.ts";
 import { END, envelope, EnvelopeReader, EnvelopeWriter, NOTHING } from "./envelope.ts";
-import { errorBody, errorOf, errorOfBody, httpStatus } from "./errors.ts";
+import { errorBody, errorOf, errorOfBody, httpStatus, MAX_ERROR } from "./errors.ts";
 import {
   accepts,
   answerMetadata,
@@ -192,6 +192,26 @@ describe("errors", () => {
     const message = { type: "a.B", value: new Uint8Array([10, 1, 120]) };
     const encoded = errorBody(new MuonError("internal", "x", { details: [message] })).details;
     assert.deepEqual(encoded, [{ type: "a.B", value: "CgF4" }]);
+  });
+
+  test("reach their reader, however large they are", () => {
+    const sent = (error: MuonError) => {
+      const body = utf8(JSON.stringify(errorBody(error)));
+      assert.ok(body.length <= MAX_ERROR, `${body.length} bytes`);
+      return errorOfBody(body, 400, {});
+    };
+    const details = (size: number) => [{ type: "a.Why", value: "ü".repeat(size / 2) }];
+    const fits = sent(new MuonError("aborted", "no", { details: details(65_500) }));
+    assert.deepEqual([fits.status, fits.detail, fits.details], ["aborted", "no", details(65_500)]);
+    const large = sent(new MuonError("failed_precondition", "no", { id: "echo", details: details(900_000) }));
+    assert.deepEqual([large.status, large.id, large.details], ["failed_precondition", "echo", undefined]);
+    assert.match(
+      large.detail,
+      /^no \(its details were left out: written they have 2\d{6} bytes, more than 262144\)$/,
+    );
+    const long = sent(new MuonError("not_found", "ü".repeat(1_000_000)));
+    assert.equal(long.status, "not_found");
+    assert.equal(long.detail.length, 65_537);
   });
 
   test("of others are understood", () => {

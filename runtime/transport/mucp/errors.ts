@@ -21,17 +21,21 @@ const NOT_FOUND = /^rpc: (can't find (service|method)|service\/(endpoint|method)
 
 /**
  * An error as the value of `Micro-Error`: Go Micro's JSON, in ASCII, so that nobody on its way can mistake it. One
- * that is too long for a header loses its details, then the end of its text.
+ * that is too long for a header loses its details, and says so, then the end of its text.
  */
 export function writeError(error: MuonError): string {
-  const { id, code, detail, status } = error;
+  const { id, code, status } = error;
+  let { detail } = error;
   let written: string | undefined;
   try {
     written = ascii(error);
   } catch {
     // A detail that JSON cannot carry.
   }
-  if (written === undefined || written.length > LONGEST) written = ascii({ id, code, detail, status });
+  if (written === undefined || written.length > LONGEST) {
+    if (error.details !== undefined) detail += " (its details were left out: a header does not hold them)";
+    written = ascii({ id, code, detail, status });
+  }
   for (let keep = LONGEST; written.length > LONGEST && keep > 10; keep = keep >> 1) {
     written = ascii({ id: id.slice(0, 200), code, detail: `${detail.slice(0, keep)}…`, status });
   }

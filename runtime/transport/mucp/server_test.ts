@@ -433,6 +433,17 @@ describe("mucp, served,", () => {
     assert.match(detail, /^ß{100,}…$/);
   });
 
+  test("says of an error that its details did not go", async () => {
+    const details = [{ type: "x", value: "y".repeat(10_000) }];
+    const protocol = createMucpTransport({ system: { clock: new VirtualClock(), entropy } }).protocol!((
+      call,
+    ) => call.fail(new MuonError("aborted", "no", { details })));
+    const request = new Request("http://x/", { method: "POST", headers: HELLO, body: "{}" });
+    const { detail, status } = errorOf(await protocol.fetch!(request, PEER));
+    assert.equal(status, "aborted");
+    assert.equal(detail, "no (its details were left out: a header does not hold them)");
+  });
+
   test("drains: serves on until nobody has called for a while, as Go Micro's callers try nowhere else", async () => {
     const { post, protocol, clock, calls } = served();
     let drained = 0;
