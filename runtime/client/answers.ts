@@ -5,7 +5,7 @@
  */
 
 import type { Marshal } from "../codec/codec.ts";
-import type { MuonError } from "../errors.ts";
+import { MuonError } from "../errors.ts";
 import { Items } from "../items.ts";
 import type { Exchange } from "../transport/transport.ts";
 import type { Answers } from "./pending_call.ts";
@@ -30,8 +30,24 @@ export function decodeAnswers(
   return {
     trailer,
     cancel: (error) => exchange.cancel(error),
-    [Symbol.asyncIterator]: () => new Items(exchange.messages, (body) => marshal.decode(body), { place }),
+    [Symbol.asyncIterator]: () =>
+      new Items(exchange.messages, (body) => {
+        try {
+          return marshal.decode(body);
+        } catch (error) {
+          throw unreadable(error);
+        }
+      }, { place }),
   };
+}
+
+/** The error for an answer that its codec cannot read: what that says of a value is said of inputs, too. */
+export function unreadable(error: unknown): MuonError {
+  const { detail } = MuonError.from(error);
+  return new MuonError("internal", `the answer cannot be read: ${detail}`, {
+    id: "muon.client",
+    cause: error,
+  });
 }
 
 /** Sends the items of an input stream, then says that there are no more. A source that fails cancels the call. */

@@ -19,7 +19,7 @@ import type { Node } from "../record.ts";
 import type { Outcome, Pick } from "../selector/selector.ts";
 import { WheelTimer } from "../timer_wheel.ts";
 import type { CallHandle, CallHead, Exchange, Link, ReplySink } from "../transport/transport.ts";
-import { decodeAnswers, pump } from "./answers.ts";
+import { decodeAnswers, pump, unreadable } from "./answers.ts";
 import type { CallPlan, ClientCore } from "./client_core.ts";
 import { pickOfAddress, schemeOf } from "./given_address.ts";
 import { type Answers, canceled } from "./pending_call.ts";
@@ -165,7 +165,7 @@ export class ClientCall extends WheelTimer implements Invocation, ReplySink, Cal
     try {
       value = this.#marshal!.decode(body!);
     } catch (error) {
-      return this.#failed(error);
+      return this.#failed(unreadable(error));
     }
     this.#succeeded(value);
   }

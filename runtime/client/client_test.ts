@@ -230,6 +230,31 @@ describe("a call", () => {
     assert.equal(bench.outcomes.length, 3);
   });
 
+  test("whose answer cannot be read is the fault of its node, not of its input", async () => {
+    const html = new TextEncoder().encode("<html>");
+    const bench = new Bench({ a: (_head, sink) => sink.reply(html, Metadata.EMPTY, undefined) });
+    await assert.rejects(bench.call(), (error: MuonError) => {
+      assert.equal(error.status, "internal");
+      assert.match(error.detail, /^the answer cannot be read: cannot read JSON: .* begin "<html>"$/s);
+      assert.deepEqual([error.where.endpoint, error.where.node], ["Greeter.Hello", "a"]);
+      return true;
+    });
+
+    const exchange = {
+      messages: (async function* () {
+        yield html;
+      })(),
+      trailer: Promise.resolve(Metadata.EMPTY),
+      cancel: () => {},
+    } as unknown as Exchange;
+    const streaming = new Bench({ a: (_head, sink) => sink.reply(undefined, Metadata.EMPTY, exchange) });
+    await assert.rejects(Array.fromAsync(streaming.call()), (error: MuonError) => {
+      assert.equal(error.status, "internal");
+      assert.equal(error.where.node, "a");
+      return true;
+    });
+  });
+
   test("without a node fails at once", async () => {
     const bench = new Bench({});
     await assert.rejects(Promise.resolve(bench.call()), { status: "not_found", detail: "nobody serves it" });
