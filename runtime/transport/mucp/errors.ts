@@ -66,9 +66,11 @@ export function readError(written: string, options: MuonErrorOptions): MuonError
   // Several at once: the first says what kind it is.
   const errors = Array.isArray(parsed.errors) ? parsed.errors.filter(isObject) : [];
   const code = codeIn(parsed) ?? codeIn(errors[0]);
-  const status = STATUSES.includes(parsed.status as Status) ? parsed.status as Status : statusOf(code ?? 500);
+  const own = STATUSES.includes(parsed.status as Status);
+  const status = own ? parsed.status as Status : statusOf(code ?? 500);
   const said = typeof detail === "string" ? detail : errors.map((one) => String(one.detail)).join("; ");
-  return new MuonError(status, said === "" ? written : said, {
+  // Where Go says nothing in words, all that it says is shown; muon's status says enough.
+  return new MuonError(status, said === "" && !own ? written : said, {
     ...options,
     ...(code === undefined ? {} : { code }),
     ...(typeof id === "string" && id !== "" ? { id } : {}),

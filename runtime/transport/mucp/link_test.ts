@@ -169,6 +169,11 @@ describe("mucp, called,", () => {
         status: "failed_precondition",
         code: 4001,
       }],
+      ['{"id":"b","code":409,"detail":"","status":"aborted"}', { status: "aborted", id: "b", detail: "" }],
+      ['{"id":"b","code":404,"detail":"","status":"Not Found"}', {
+        status: "not_found",
+        detail: '{"id":"b","code":404,"detail":"","status":"Not Found"}',
+      }],
       ['{"errors":[{"code":403,"detail":"a"},{"detail":"b"}]}', {
         status: "permission_denied",
         detail: "a; b",
