@@ -5,6 +5,7 @@
  */
 
 import type { Topic } from "../runtime/context.ts";
+import { durableRefusal } from "../runtime/definition.ts";
 import type { AnySchema, StandardSchemaV1 } from "../runtime/schema.ts";
 import { isStandard, noteMember, type SubscribeNote } from "./bag.ts";
 import type { Parsed, SubscribeDecoratorOf } from "./types.ts";
@@ -62,8 +63,11 @@ export function Subscribe(...said: unknown[]): unknown {
 
 function noteOf(
   topic: string | Topic | undefined,
-  { input, queue }: Partial<SubscribeNameOptions<AnySchema>>,
+  options: Partial<SubscribeNameOptions<AnySchema>>,
 ): SubscribeNote | string {
+  const { input, queue } = options;
+  const refusal = durableRefusal(options);
+  if (refusal !== undefined) return `@Subscribe: ${refusal}`;
   if (typeof topic === "string") return { as: "subscribe", topic, input, queue };
   if (typeof topic !== "object" || topic === null) {
     return `@Subscribe must say its topic: current value is ${String(topic)}; write @Subscribe("name")`;

@@ -174,6 +174,15 @@ export function checkTopicName(name: string): void {
   }
 }
 
+/**
+ * Why options of a subscription or a publication are refused that ask for a durable one, which looks as if the event
+ * were safe; `undefined`: they do not. Who writes TypeScript hears of it from the compiler.
+ */
+export function durableRefusal(options: object): string | undefined {
+  if ((options as { readonly durable?: unknown }).durable !== true) return undefined;
+  return "durable: true is not to be had: events are kept in memory, and no broker writes them on a disk; leave it out";
+}
+
 const METHOD_NAME = /^[A-Za-z][A-Za-z0-9]*$/;
 
 /**

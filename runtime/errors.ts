@@ -199,8 +199,10 @@ export class MuonError extends Error {
    * @param status What went wrong.
    * @param detail The same in words, for a person.
    * @param options Who, where, the number and what lies beneath.
+   * @throws {TypeError} If the status is none.
    */
   constructor(status: Status, detail: string, options: MuonErrorOptions = {}) {
+    if (!STATUSES.includes(status)) throw noStatus(status);
     const where = options.where ?? {};
     super(
       `[${status}] ${detail}${describe(where)}`,
@@ -312,6 +314,12 @@ export function textOf(value: unknown): string {
   } catch {
     return `[${typeof value}]`;
   }
+}
+
+function noStatus(status: unknown): TypeError {
+  return new TypeError(
+    `Status of a MuonError must be one of ${STATUSES.join(", ")}: current value is ${textOf(status)}`,
+  );
 }
 
 function describe(where: Where): string {

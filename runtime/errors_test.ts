@@ -18,6 +18,18 @@ test("statuses stand in the order of gRPC's numbers", () => {
   for (const [status, number] of Object.entries(numbers)) assert.equal(STATUSES[number - 1], status);
 });
 
+test("a status that is none is refused where the error is made", () => {
+  for (const status of ["bogus", undefined, 404, Object.create(null)]) {
+    assert.throws(
+      () => new MuonError(status as never, "x"),
+      {
+        name: "TypeError",
+        message: /^Status of a MuonError must be one of canceled, .*unauthenticated: current/,
+      },
+    );
+  }
+});
+
 test("each status has the number of the design's table, and each number a status that has it", () => {
   const codes: Record<Status, number> = {
     invalid_argument: 400,

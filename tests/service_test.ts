@@ -315,6 +315,20 @@ test("a service without a class takes events under its own name", async () => {
   await service.stop();
 });
 
+test("a subscription cannot be durable, and says so", () => {
+  const durable = { durable: true } as object;
+  assert.throws(
+    () => createService({ ...memory, name: "test.durable" }).subscribe(shouted, () => {}, durable),
+    { name: "TypeError", message: /^subscribe to "shouted": durable: true is not to be had/ },
+  );
+  @Service("test.durable")
+  class Durable {
+    @Subscribe(shouted, durable)
+    take(_event: { text: string }) {}
+  }
+  assert.throws(() => createService(memory).handle(Durable), /@Subscribe: durable: true is not to be had/);
+});
+
 test("interceptors stand around handlers of calls and of events", async () => {
   const seen: string[] = [];
   const guard: Interceptor = (next) => (invocation) => {

@@ -109,7 +109,7 @@ function formOf(value: unknown, depth: number): "plain" | "bytes" | "none" {
 
 /** What it is, and where, that keeps a value from being written; only asked once it is known that something does. */
 function whyNot(value: unknown, path: string, depth: number): string | undefined {
-  const where = path === "" ? "the value" : `what stands at ${path}`;
+  const where = path === "" ? "the value" : `what stands at ${shortened(path)}`;
   if (typeof value !== "object" || value === null) {
     return isLeaf(value) ? undefined : `${where}, a ${typeof value}: ${ADVICE}`;
   }
@@ -124,6 +124,11 @@ function whyNot(value: unknown, path: string, depth: number): string | undefined
     if (found !== undefined) return found;
   }
   return undefined;
+}
+
+/** A path of which its beginning and its end are enough: one that goes round in a ring has a segment for each round. */
+function shortened(path: string): string {
+  return path.length > 100 ? `${path.slice(0, 40)} … ${path.slice(-40)}` : path;
 }
 
 const ADVICE = "turn it into a string, a list or an object";

@@ -85,6 +85,15 @@ describe("json", () => {
     assert.throws(() => marshal.decode(deep(65)), /at byte 64 it is nested deeper than 64/);
     assert.throws(() => marshal.decode(utf8("[".repeat(3_000_000))), /nested deeper than 64/);
     assert.throws(() => marshal.encode(nested(65)), TypeError);
+    const ring: { loop?: unknown } = {};
+    ring.loop = { back: ring };
+    assert.throws(() => marshal.encode(ring), (error: Error) => {
+      assert.match(
+        error.message,
+        /stands at loop\.back\..* … .*\.loop\.back: it is nested too deep, or refers to/,
+      );
+      return error.message.length < 200;
+    });
     assert.deepEqual(json({ maxDepth: 2 }).bind().decode(deep(2)), [[]]);
     assert.throws(() => json({ maxDepth: 2 }).bind().decode(deep(3)), /deeper than 2/);
   });

@@ -9,7 +9,12 @@ import type { PublishOptions, Receipt } from "../call.ts";
 import { canceled } from "../client/pending_call.ts";
 import type { Codecs } from "../codec/codecs.ts";
 import { type Topic, Values } from "../context.ts";
-import { checkTopicName, type ServiceDefinition, type SubscriptionDefinition } from "../definition.ts";
+import {
+  checkTopicName,
+  durableRefusal,
+  type ServiceDefinition,
+  type SubscriptionDefinition,
+} from "../definition.ts";
 import { uuid } from "../entropy.ts";
 import { MuonError, textOf } from "../errors.ts";
 import { type Handler, intercept, type Interceptor, type Invocation } from "../interceptor.ts";
@@ -119,7 +124,7 @@ export class Publisher {
   /**
    * Publishes an event.
    *
-   * @throws {TypeError} If the topic's name is none.
+   * @throws {TypeError} If the topic's name is none, or the options ask for a durable event.
    * @throws {MuonError} `invalid_argument`, if the event does not fit the topic's schema or cannot be written, or a key
    * of its metadata is the name of a header that says something else; `unavailable`, if it is `required` and nobody took it; what the broker throws, if it does not take the message on.
    */
@@ -131,6 +136,8 @@ export class Publisher {
     const { system, interceptors } = this.#options;
     const name = typeof topic === "string" ? topic : topic.name;
     checkTopicName(name);
+    const refusal = durableRefusal(options);
+    if (refusal !== undefined) throw new TypeError(`publish on "${name}": ${refusal}`);
     const own = Metadata.from(options.metadata);
     const signals = [options.signal, options.parent?.signal].filter((signal) => signal !== undefined);
     const signal = signals.length > 1 ? AbortSignal.any(signals) : signals[0];

@@ -225,6 +225,17 @@ describe("a publication", () => {
     assert.equal(sent.length, 1);
   });
 
+  test("is refused where it is to be durable, which none is", async () => {
+    sent.length = 0;
+    const durable = { durable: true } as object;
+    await assert.rejects(publisher.publish("user.created", {}, durable), {
+      name: "TypeError",
+      message: /^publish on "user\.created": durable: true is not to be had/,
+    });
+    await publisher.publish("user.created", {}, { durable: false } as object);
+    assert.equal(sent.length, 1);
+  });
+
   test("ends with the call whose handler makes it, and by its own signal", async () => {
     for (const which of ["parent", "own"] as const) {
       const waiting = {

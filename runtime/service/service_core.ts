@@ -7,7 +7,7 @@
 import type { DeadLetters } from "../broker/broker.ts";
 import type { CallOptions, Client, PublishOptions, Receipt, UntypedCall } from "../call.ts";
 import type { Context, Topic } from "../context.ts";
-import { checkServiceName, checkTopicName, type ServiceDefinition } from "../definition.ts";
+import { checkServiceName, checkTopicName, durableRefusal, type ServiceDefinition } from "../definition.ts";
 import { MuonError } from "../errors.ts";
 import { formatFor, redact } from "../log.ts";
 import type { System } from "../platform.ts";
@@ -89,6 +89,8 @@ export class ServiceCore implements Service {
         `The handler of topic "${name}" must be a function: current value is ${String(handler)}`,
       );
     }
+    const refusal = durableRefusal(options);
+    if (refusal !== undefined) throw new TypeError(`subscribe to "${name}": ${refusal}`);
     const schema = typeof topic === "string" ? options.input : topic.schema;
     this.#subscribed.push({
       topic: name,

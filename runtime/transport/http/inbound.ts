@@ -14,7 +14,7 @@ import { rejected } from "../muon/later.ts";
 import type { CallHead, Incoming } from "../transport.ts";
 import { END, envelope, EnvelopeReader, EnvelopeWriter } from "./envelope.ts";
 import { errorBody, httpStatus } from "./errors.ts";
-import { trailerRecord, writeTrailer } from "./headers.ts";
+import { envelopedType, trailerRecord, writeTrailer } from "./headers.ts";
 
 const JSON_TYPE = "application/json";
 const NO_VALUE = utf8("{}");
@@ -233,8 +233,10 @@ export class HttpCall implements Incoming {
     if (form.enveloped === undefined) {
       const error = new MuonError(
         "invalid_argument",
-        `${this.head.endpoint} answers with a stream, for which content type "${form.plain}" has no place: send the ` +
-          `request as a stream of one message, as Connect's clients do, or accept one`,
+        `${this.head.endpoint} answers with a stream, for which content type "${form.plain}" has no place: name ` +
+          `${
+            envelopedType(form.plain!) ?? "a stream"
+          } in "accept", or send a stream of one message as that, as Connect's clients do`,
         { id: "muon.http" },
       );
       this.refuse(error, 415);
