@@ -9,8 +9,11 @@ import type { BareAnswer, RequestHead } from "../../runtime/host.ts";
 
 /** Bytes of a body that are held for a reader who is slower than the other end. */
 const WINDOW = 65_536;
-/** Bytes of a request's body that are read and thrown away after the answer, so that the connection can be kept. */
-const DISCARD = 262_144;
+/**
+ * Bytes of a request's body that are read and thrown away after the answer, so that its sender gets to see that, which
+ * a connection that is closed while he sends may take from him, and the connection can be kept.
+ */
+const DISCARD = 8_388_608;
 
 /** Bytes up to which an answer's body goes out as text, each byte a character. */
 const SHORT = 4_096;

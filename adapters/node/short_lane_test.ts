@@ -352,6 +352,18 @@ test("what was not read of a body does not stand in the way of the next request"
   assert.match(await wire.until(whole), /^HTTP\/1\.1 413 /);
 });
 
+test("a body that is refused for its size is read on, so that its sender gets to see the answer", async () => {
+  const size = 6_000_000;
+  await using wire = await Wire.to((request) => {
+    void request.body?.cancel();
+    return { status: 413, headers: {}, body: "no!" };
+  });
+  wire.write(post("").replace("content-length: 0", `content-length: ${size}`));
+  await wire.until(whole);
+  wire.write("x".repeat(size) + post("next"));
+  assert.match(await wire.until(whole), /^HTTP\/1\.1 413 /);
+});
+
 test("an answer may be a stream, which ends when its client does", async () => {
   const canceled = Promise.withResolvers<void>();
   let endless = false;
