@@ -126,7 +126,8 @@ export class Publisher {
    *
    * @throws {TypeError} If the topic's name is none, or the options ask for a durable event.
    * @throws {MuonError} `invalid_argument`, if the event does not fit the topic's schema or cannot be written, or a key
-   * of its metadata is the name of a header that says something else; `unavailable`, if it is `required` and nobody took it; what the broker throws, if it does not take the message on.
+   * of its metadata is the name of a header that says something else; `unavailable`, if it is `required` and nobody
+   * took it; what the broker throws, if it does not take the message on.
    */
   async publish(
     topic: string | Topic,
@@ -230,7 +231,7 @@ function headerOf(header: Readonly<Record<string, string>>, name: string): strin
   return undefined;
 }
 
-/** Whether a message's header of this name, in lower case, is the wire's: what says how to read it, and where it has been. */
+/** Whether a message's header of this name, in lower case, is the wire's: how to read it, and where it has been. */
 function isOfWire(name: string): boolean {
   return name === "content-type" || name.startsWith("micro-") || name.startsWith("x-micro-") ||
     name === "muon-attempt" || name === "muon-tried";

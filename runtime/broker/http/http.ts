@@ -295,7 +295,7 @@ class Http implements HttpBroker {
     return groups;
   }
 
-  /** Hands a message to one member of a group: at random, those last that could not be reached, or did not answer, the last time. */
+  /** Hands a message to one member of a group: at random, those last that were not reached, or silent, the last time. */
   async #deliver(
     group: Group,
     what: {

@@ -28,7 +28,8 @@ export interface ReceiverOptions {
  * The protocol `POST /?id=<id of a subscription>`. It answers 200 once the inbox has the message, before the handler
  * runs: a publisher learns that somebody took responsibility, not how long handling takes. 404: there is no such
  * subscription (any more); 429: it has no room; 413: the message is too large; 400: it is none; 403: a browser's page
- * sends it. The body of an error is Go Micro's JSON. Go Micro's publishers look at none of this, as their receivers always answer 200.
+ * sends it. The body of an error is Go Micro's JSON. Go Micro's publishers look at none of this, as their receivers
+ * always answer 200.
  */
 export function receiver(options: ReceiverOptions): Protocol {
   const { inboxes, system, maxMessage } = options;

@@ -31,7 +31,7 @@ testTransport({
   serve,
 });
 
-test("the body of a stream whose caller left ends without an error, which Deno's server would write on stderr", async () => {
+test("the body of a stream whose caller left ends without an error: Deno's server writes such on stderr", async () => {
   const caller = new AbortController();
   const protocol = createHttpTransport({ system }).protocol!((call) => {
     void call.send(utf8("{}"));

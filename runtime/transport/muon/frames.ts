@@ -5,7 +5,7 @@
  */
 
 import { EMPTY, looseText, utf8 } from "../../bytes.ts";
-import { type ErrorDetail, MuonError, type Status, STATUSES, type Where } from "../../errors.ts";
+import { type ErrorDetail, MuonError, type Status, STATUSES, textOf, type Where } from "../../errors.ts";
 import { FLOOR, type WireOptions } from "./limits.ts";
 import { ProtocolError, Reader } from "./reader.ts";
 import { textRoom, type Writer } from "./writer.ts";
@@ -190,7 +190,7 @@ export function errorTexts(error: MuonError, limit: number): ErrorTexts {
       }
     } catch (cause) {
       detail += ` (its details were left out: they are no JSON: ${
-        cause instanceof Error ? cause.message : cause
+        textOf(cause instanceof Error ? cause.message : cause)
       })`;
     }
   }

@@ -247,6 +247,13 @@ describe("HELLO and ERROR", () => {
     cyclic.self = cyclic;
     const loop = new MuonError("internal", "oops", { details: [{ type: "x", value: cyclic }] });
     assert.match(errorTexts(loop, 1_000).detail, /oops \(its details were left out: they are no JSON/);
+    const hostile = {
+      toJSON() {
+        throw Object.create(null);
+      },
+    };
+    const odd = new MuonError("internal", "oops", { details: [{ type: "x", value: hostile }] });
+    assert.match(errorTexts(odd, 1_000).detail, /they are no JSON: \[object\]\)$/);
     const large = new MuonError("internal", "oops", { details: [{ type: "x", value: "y".repeat(2_000) }] });
     assert.match(errorTexts(large, 1_000).detail, /left out: they have \d+ bytes, more than 1000/);
     assert.equal(errorTexts(large, 1_000).details.length, 0);
