@@ -54,9 +54,13 @@ export type Got<V> = V extends (input: never, ctx: Context) => infer R
   ? (R extends AsyncIterable<infer X> ? X : Awaited<R>)
   : never;
 
-/** Keys of an object that a schema does not name and would drop. `never` where either is no plain object. */
+/**
+ * Keys of an object that a schema does not name and would drop; of a union of schemas, those that no member names.
+ * `never` where either is no plain object.
+ */
 export type ExtraKeys<G, O> = G extends readonly unknown[] | undefined | null ? never
-  : G extends object ? (O extends object ? Exclude<keyof G, KeyOf<O>> : never)
+  : G extends object
+    ? ([Extract<O, object>] extends [never] ? never : Exclude<keyof G, KeyOf<Extract<O, object>>>)
   : never;
 
 type KeyOf<O> = O extends unknown ? keyof O : never;
@@ -68,16 +72,27 @@ type KeyOf<O> = O extends unknown ? keyof O : never;
  *
  * Extra keys are seen at the top level only, and a field with a default stays required for callers.
  */
-export type Faithful<V, I, O> = [Sent<V>] extends [Wire<I>]
-  ? [Got<V>] extends [Parsed<O>] ? [ExtraKeys<Got<V>, Parsed<O>>] extends [never] ? unknown
-    : Misfit<`returns '${ExtraKeys<Got<V>, Parsed<O>> & string}', which the output schema drops`>
-  : [Parsed<O>] extends [Got<V>] ? unknown
-  : Misfit<
-    "the output schema changes the type: callers would see another type than the method returns"
-  >
+export type Faithful<V, I, O> = [Sent<V>] extends [Wire<I>] ? FaithfulOutput<Got<V>, Parsed<O>>
+  : [Mutable<Sent<V>>] extends [Wire<I>] ? FaithfulOutput<Got<V>, Parsed<O>>
   : [Sent<V>] extends [void]
     ? Misfit<"the method takes no input, but has an input schema: give it a parameter">
+  : [undefined, Exclude<Sent<V>, undefined>] extends [Sent<V>, Wire<I>]
+    ? Misfit<"the parameter is optional, and the input schema is not: make both so, or neither">
   : Misfit<"the input schema changes the type: callers would send another type than the schema takes">;
+
+type FaithfulOutput<G, P> = [G] extends [P] ? [ExtraKeys<G, P>] extends [never] ? unknown
+  : Misfit<`returns '${ExtraKeys<G, P> & string}', which the output schema drops`>
+  : [P] extends [G] ? unknown
+  : Misfit<
+    "the output schema changes the type: callers would see another type than the method returns"
+  >;
+
+/** The same, where lists may be written to: a schema's type says so, and a parameter that is `readonly` is wider. */
+type Mutable<T> = T extends (...parameters: never) => unknown ? T
+  : T extends ReadonlySet<infer X> ? Set<Mutable<X>>
+  : T extends ReadonlyMap<infer K, infer X> ? Map<Mutable<K>, Mutable<X>>
+  : T extends object ? { -readonly [K in keyof T]: Mutable<T[K]> }
+  : T;
 
 /** The shape that a method seems to be meant as, for a message that compares it with that one. */
 export type Nearest<V, I, O> = V extends (input: infer P, ...rest: never) => infer R
@@ -95,20 +110,26 @@ type IsStream<T> = [T] extends [AsyncIterable<unknown>] ? true : false;
  * method should have, as a value (`D` is `"value"`) or as the descriptor that the legacy dialect passes.
  */
 export type Fit<V, I, O, K extends Kind | undefined, D extends "value" | "descriptor"> =
-  IsSyncGenerator<V> extends true ? Misfit<"a synchronous generator: write `async *`">
-    : V extends Shape<Parsed<I>, Wire<O>, K> ? Faithful<V, I, O>
+  [IsAny<Got<V>>, IsAny<Parsed<O>>] extends [true, false]
+    ? Misfit<"the method returns `any`, of which nothing can be checked: give its return type">
+    : IsSyncGenerator<V> extends true ? Misfit<"a synchronous generator: write `async *`">
+    : IsPromisedStream<V> extends true
+      ? Misfit<"a promise of a stream: return the stream itself, or write `async *`">
     : [I, IsVoid<Sent<V>>] extends [undefined, false] ? Misfit<
         "the method takes an input, but has no input schema; context comes second: (_: void, ctx: Context)"
       >
+    : V extends Shape<Parsed<I>, Wire<O>, K> ? Faithful<V, I, O>
     : [O, IsVoid<Got<V>>] extends [undefined, false]
       ? Misfit<"the method gives an output, but has no output schema">
     : K extends Kind ? As<D, Shape<Parsed<I>, Wire<O>, K>>
     : As<D, Nearest<V, Parsed<I>, Wire<O>>>;
 
 type IsVoid<T> = [T] extends [void] ? true : false;
-type IsSyncGenerator<V> = V extends (...parameters: never) => infer R
-  ? ([R] extends [never] ? false : [R] extends [Generator] ? true : false)
-  : false;
+type IsAny<T> = 0 extends 1 & T ? true : false;
+type Returned<V> = V extends (...parameters: never) => infer R ? R : never;
+type Is<T, U> = IsAny<T> extends true ? false : [T] extends [never] ? false : [T] extends [U] ? true : false;
+type IsSyncGenerator<V> = Is<Returned<V>, Generator>;
+type IsPromisedStream<V> = Returned<V> extends PromiseLike<infer R> ? Is<R, AsyncIterable<unknown>> : false;
 type As<D, F> = D extends "value" ? F : { readonly value?: F };
 
 /** Any method. */

@@ -153,6 +153,30 @@ export class Faithfulness {
     yield { text: "", more: 1 };
   }
 
+  // @ts-expect-error: no member of the union has the key
+  @Method({ input: Name, output: z.union([Name, Text]) })
+  extraKeyOfUnion(_: Name): { name: string } | { text: string; more: number } {
+    return { text: "", more: 1 };
+  }
+
+  // @ts-expect-error: the method takes more than the schema lets through
+  @Method({ input: z.object({ a: z.array(z.string()) }), output: Text })
+  widerList(_: { readonly a: readonly (string | number)[] }) {
+    return { text: "" };
+  }
+
+  // @ts-expect-error: the method takes longer lists than the schema
+  @Method({ input: z.tuple([z.string()]), output: Text })
+  longerList(_: readonly string[]) {
+    return { text: "" };
+  }
+
+  // @ts-expect-error: the method takes lists that are not there, the schema does not
+  @Method({ input: z.array(z.string()), output: Text })
+  missingList(_?: readonly string[]) {
+    return { text: "" };
+  }
+
   // @ts-expect-error: the method takes more than the schema lets through
   @Method({ input: Name, output: Text })
   wider(_: { name: string | number }) {
@@ -163,6 +187,50 @@ export class Faithfulness {
   @Method({ input: Name, output: Name })
   generic<T>(value: T): T {
     return value;
+  }
+}
+
+export class Untold {
+  // @ts-expect-error: `any`
+  @Method({ input: Name, output: Text })
+  any(_: Name) {
+    return JSON.parse("{}");
+  }
+
+  // @ts-expect-error: a promise of `any`
+  @Method({ input: Name, output: Text })
+  async promisedAny(_: Name) {
+    return JSON.parse(await Promise.resolve("{}"));
+  }
+
+  // @ts-expect-error: a promise of `any` without an output schema
+  @Method()
+  async anyNothing() {
+    return JSON.parse(await Promise.resolve("{}"));
+  }
+
+  // @ts-expect-error: `unknown` without an input schema
+  @Method({ output: Text })
+  unknown(_: unknown) {
+    return { text: "" };
+  }
+
+  // @ts-expect-error: an optional parameter and a required input
+  @Method({ input: z.string(), output: Text })
+  optional(text = "x") {
+    return { text };
+  }
+
+  // @ts-expect-error: a promise of a stream
+  @Method({ output: Text })
+  async promisedStream(): Promise<AsyncIterable<{ text: string }>> {
+    return await Promise.reject();
+  }
+
+  // @ts-expect-error: a promise of a stream, where the schema would take anything
+  @Method({ output: z.any() })
+  async promisedAnyStream(): Promise<AsyncIterable<{ text: string }>> {
+    return await Promise.reject();
   }
 }
 

@@ -41,7 +41,7 @@ describe("types", () => {
         );
         const text = await diagnostics(join(folder, "tsconfig.json"));
         const lines = new Set(text.match(/misuse\.ts\(\d+/g)?.map((at) => Number(at.slice(10))));
-        assert.deepEqual([...lines], [5, 7, 9, 11, 13], text);
+        assert.deepEqual([...lines], [5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27], text);
         for (
           const words of [
             "Property 'nam' is missing in type '{ name: string; }' but required in type '{ nam: string; }'",
@@ -49,8 +49,19 @@ describe("types", () => {
             "the method takes an input, but has no input schema",
             "the method gives an output, but has no output schema",
             "returns 'more', which the output schema drops",
+            "returns 'neither', which the output schema drops",
+            "the method returns `any`",
+            "the parameter is optional, and the input schema is not",
+            "a promise of a stream",
+            "the input schema changes the type",
           ]
         ) assert.ok(text.includes(words), `${words}\nis not in\n${text}`);
+        const told = text.split(/^(?=\S*misuse\.ts\()/m);
+        for (
+          const [line, words] of [[17, "`any`"], [19, "`any`"], [21, "but has no input schema"]] as const
+        ) {
+          assert.ok(told.some((one) => one.includes(`misuse.ts(${line},`) && one.includes(words)), text);
+        }
       } finally {
         await rm(folder, { recursive: true });
       }
@@ -73,6 +84,20 @@ class Misuse {
   noOutput() { return { name: "" }; }
   @Method({ output: Name })
   more() { return { name: "", more: 1 }; }
+  @Method({ output: z.union([Name, z.object({ id: z.string() })]) })
+  neither() { return { id: "", neither: 1 }; }
+  @Method({ output: Name })
+  any() { return JSON.parse(""); }
+  @Method({ output: Name })
+  async promisedAny() { return JSON.parse(""); }
+  @Method()
+  unknown(_: unknown) {}
+  @Method({ input: z.string() })
+  optional(_ = "x") {}
+  @Method({ output: Name })
+  async stream(): Promise<AsyncIterable<{ name: string }>> { throw 1; }
+  @Method({ input: z.string() })
+  changed(_: string | number) {}
 }
 export { Misuse };
 `;

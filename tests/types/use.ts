@@ -19,6 +19,8 @@ import { type Equal, is } from "./equal.ts";
 
 export const Name = z.object({ name: z.string() });
 export const Text = z.object({ text: z.string() });
+const Value = z.object({ ok: z.literal(true), v: z.number() });
+const Why = z.object({ ok: z.literal(false), why: z.string() });
 export const userCreated = topic("user.created", z.object({ id: z.string() }));
 interface Named {
   name: string;
@@ -135,6 +137,51 @@ export class Faithful {
   })
   union(value: { type: "a"; a: string } | { type: "b"; b: number }) {
     return value.type === "a" ? value.a : { b: value.b };
+  }
+
+  @Method({ output: z.discriminatedUnion("ok", [Value, Why]) })
+  outcome(): { ok: true; v: number } | { ok: false; why: string } {
+    return { ok: true, v: 1 };
+  }
+
+  @Method({ output: z.union([z.object({ a: z.string() }), z.object({ b: z.number() }), z.string()]) })
+  async *unions(): AsyncGenerator<{ a: string } | { b: number } | string> {
+    yield { b: await Promise.resolve(1) };
+  }
+
+  @Method({ input: z.array(z.string()), output: z.number() })
+  readonlyList(list: readonly string[]) {
+    return list.length;
+  }
+
+  @Method({ input: z.object({ a: z.array(z.object({ b: z.tuple([z.string()]) })) }), output: z.number() })
+  readonlyLists({ a }: { readonly a: readonly { readonly b: readonly [string] }[] }) {
+    return a.length;
+  }
+
+  @Method({
+    input: z.object({ ids: z.set(z.string()), names: z.map(z.string(), z.date()) }),
+    output: z.number(),
+  })
+  readonlySets({ ids }: { ids: ReadonlySet<string>; names: ReadonlyMap<string, Date> }) {
+    return ids.size;
+  }
+
+  @Method({ input: z.array(z.string()).optional(), output: z.number() })
+  async readonlyItems(lists: AsyncIterable<readonly string[] | undefined>) {
+    let n = 0;
+    for await (const list of lists) n += list?.length ?? 0;
+    return n;
+  }
+
+  @Method({ input: z.string().optional(), output: z.string() })
+  parameterByDefault(text = "x") {
+    return text;
+  }
+
+  @Method({ output: z.any() })
+  async any() {
+    return JSON.parse(await Promise.resolve("1"));
   }
 
   @Method({ input: z.looseObject({ a: z.string() }), output: z.looseObject({ a: z.string() }) })
