@@ -281,5 +281,5 @@ export type {
   RequestHead,
   TlsOptions,
 } from "./runtime/host.ts";
-export type { Clock, Timer } from "./runtime/clock.ts";
+export { type Clock, sleep, type Timer } from "./runtime/clock.ts";
 export type { Platform, System } from "./runtime/platform.ts";

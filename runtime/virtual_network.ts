@@ -110,7 +110,9 @@ export class VirtualNetwork {
     const { signal, protocol, headers = {} } = options;
     await new Promise<void>((resolve) => this.#turns.post(resolve));
     signal?.throwIfAborted();
-    const { host: address, pathname, search } = new URL(url);
+    const asked = new URL(url);
+    const { pathname, search } = asked;
+    const address = addressOf(asked);
     const host = this.#hosts.get(address);
     if (host === undefined || host.draining) {
       throw new MuonError("unavailable", `cannot connect to ${url}: connection refused`, {
@@ -147,22 +149,58 @@ export class VirtualNetwork {
     return link.dialler;
   }
 
-  /** Sends an HTTP request to a host on this network. */
-  async fetch(input: Request | string, init?: RequestInit): Promise<Response> {
-    const request = new Request(input, init);
+  /** Sends an HTTP request to a host on this network. Whoever aborts its signal leaves, and the host is told. */
+  async fetch(input: Request | URL | string, init?: RequestInit): Promise<Response> {
+    const asked = new Request(input, init);
     await new Promise<void>((resolve) => this.#turns.post(resolve));
-    const { host: address } = new URL(request.url);
-    const host = this.#hosts.get(address);
+    asked.signal.throwIfAborted();
+    const host = this.#hosts.get(addressOf(new URL(asked.url)));
     if (host === undefined) {
-      throw new TypeError(`Cannot connect to ${request.url}: connection refused`);
+      throw Object.assign(new TypeError(`Cannot connect to ${asked.url}: connection refused`), {
+        code: "ECONNREFUSED",
+      });
     }
-    return host.answer(request, { address: `127.0.0.1:${this.#nextPort++}` });
+    const signal = AbortSignal.any([asked.signal, host.gone]);
+    const request = new Request(asked, { signal });
+    const left = new Promise<never>((_, reject) => {
+      signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+    });
+    const answering = host.answer(request, { address: `127.0.0.1:${this.#nextPort++}` });
+    return whileWanted(await Promise.race([answering, left]), signal);
   }
 
   /** Cuts every WebSocket to an address, as a machine that loses its power does: both ends see 1006. */
   cut(address: string): void {
     for (const link of [...this.#links]) if (link.address === address) link.cut();
   }
+}
+
+/** `host:port`, also where the port is the scheme's own. */
+function addressOf({ hostname, port, protocol }: URL): string {
+  return `${hostname}:${port || (protocol === "https:" || protocol === "wss:" ? 443 : 80)}`;
+}
+
+/** An answer whose body ends for both sides when a signal is aborted. */
+function whileWanted(response: Response, signal: AbortSignal): Response {
+  const { body, status, statusText, headers } = response;
+  if (body === null) return response;
+  const reader = body.getReader();
+  const parts = new ReadableStream<Uint8Array<ArrayBuffer>>({
+    start(controller) {
+      signal.addEventListener("abort", () => {
+        controller.error(signal.reason);
+        reader.cancel(signal.reason).catch(() => {});
+      }, { once: true });
+    },
+    async pull(controller) {
+      const { done, value } = await reader.read();
+      if (signal.aborted) return;
+      if (done) controller.close();
+      else controller.enqueue(value);
+    },
+    cancel: (reason) => reader.cancel(reason),
+  }, { highWaterMark: 0 });
+  return new Response(parts, { status, statusText, headers });
 }
 
 class VirtualHost implements Host {
@@ -172,6 +210,7 @@ class VirtualHost implements Host {
   draining = false;
   readonly #closed: () => void;
   readonly #links = new Set<Link>();
+  readonly #gone = new AbortController();
   #requests = 0;
   #idle: (() => void) | undefined;
 
@@ -181,6 +220,11 @@ class VirtualHost implements Host {
     this.addresses = [options.address];
     this.maxMessage = options.maxMessage;
     this.#closed = options.closed;
+  }
+
+  /** Aborted when it is closed: what is under way breaks. */
+  get gone(): AbortSignal {
+    return this.#gone.signal;
   }
 
   mount(protocol: Protocol): Disposable {
@@ -235,6 +279,7 @@ class VirtualHost implements Host {
     this.draining = true;
     this.#closed();
     for (const link of [...this.#links]) link.cut();
+    this.#gone.abort(new TypeError(`The connection to ${this.addresses[0]} was closed by the other end`));
     return Promise.resolve();
   }
 }

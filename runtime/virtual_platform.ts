@@ -189,6 +189,11 @@ export class VirtualPlatform implements Platform {
   dialWebSocket(url: string, options: DialWebSocketOptions): Promise<MessageSocket> {
     return this.network.dialWebSocket(url, options);
   }
+
+  /** A fetch over the network, which has no certificates: keys make no difference. */
+  fetchWith(): typeof globalThis.fetch {
+    return (input, init) => this.network.fetch(input, init);
+  }
 }
 
 /** The part of GNU's conventions that `node:util` implements, strictly. */
