@@ -29,13 +29,16 @@ import { cbor } from "./runtime/codec/cbor.ts";
 import { Codecs } from "./runtime/codec/codecs.ts";
 import { json } from "./runtime/codec/json.ts";
 import { raw } from "./runtime/codec/raw.ts";
+import { MuonError } from "./runtime/errors.ts";
 import { lineLogger } from "./runtime/log.ts";
+import type { System } from "./runtime/platform.ts";
 import { LIMITS } from "./runtime/policy.ts";
 import { createMemoryRegistry, MemoryRegistryStore } from "./runtime/registry/memory.ts";
 import { createSelector } from "./runtime/selector/registry_selector.ts";
+import type { Selector } from "./runtime/selector/selector.ts";
 import type { Components } from "./runtime/service/components.ts";
 import { type EdgeAssembler, EdgeCore, type EdgeOptions, type EdgeParts } from "./runtime/service/edge.ts";
-import { createHttpTransport } from "./runtime/transport/http/http.ts";
+import { CONTENT_TYPES, createHttpTransport } from "./runtime/transport/http/http.ts";
 
 export type { EdgeOptions } from "./runtime/service/edge.ts";
 export { Method } from "./decorators/method.ts";
@@ -43,13 +46,53 @@ export { Service } from "./decorators/service.ts";
 export { Subscribe } from "./decorators/subscribe.ts";
 export { topic } from "./decorators/topic.ts";
 export { definitionOf } from "./decorators/scan.ts";
-export type { Context, Topic } from "./runtime/context.ts";
-export { valueKey } from "./runtime/context.ts";
-export { MuonError, type Status } from "./runtime/errors.ts";
+export type {
+  CallOptions,
+  Client,
+  PublishOptions,
+  Receipt,
+  Stream,
+  StreamCall,
+  UnaryCall,
+  UntypedCall,
+} from "./runtime/call.ts";
+export { type Caller, type Context, type Topic, type ValueKey, valueKey, Values } from "./runtime/context.ts";
+export type { ServiceDefinition } from "./runtime/definition.ts";
+export {
+  type Attempt,
+  type ErrorDetail,
+  MuonError,
+  type MuonErrorOptions,
+  type Status,
+  type Where,
+} from "./runtime/errors.ts";
 export type { Handler, Interceptor, Invocation } from "./runtime/interceptor.ts";
 export { Metadata, type MetadataInit } from "./runtime/metadata.ts";
+export { byAddress, byEndpoint, byLabel, byVersion } from "./runtime/selector/filters.ts";
+export { byLabelWeight, byOwnWeight } from "./runtime/selector/weights.ts";
+export { formatDecision } from "./runtime/selector/decision.ts";
+export type {
+  Candidate,
+  Decision,
+  Filter,
+  PickContext,
+  Strategy,
+  Weight,
+} from "./runtime/selector/selector.ts";
+
+// For those who bring an implementation of their own.
+export type { Codec, Marshal, TypeInfo } from "./runtime/codec/codec.ts";
+export type { Broker } from "./runtime/broker/broker.ts";
 export type { Registry, RegistryEvent, WatchOptions } from "./runtime/registry/registry.ts";
-export type { ServiceRecord } from "./runtime/record.ts";
+export {
+  createPolledRegistry,
+  type PolledBackend,
+  type PolledRegistryOptions,
+} from "./runtime/registry/polled.ts";
+export type { EndpointRecord, Node, ServiceRecord } from "./runtime/record.ts";
+export type { Logger } from "./runtime/log.ts";
+export { type Clock, sleep, type Timer } from "./runtime/clock.ts";
+export type { System } from "./runtime/platform.ts";
 
 /** Services on the edge: what a runtime expects of a module's default export. */
 export interface Edge {
@@ -110,16 +153,31 @@ export function edge(services: object | readonly object[], settings: EdgeSetting
   };
 }
 
+/**
+ * Time and chance as the edge has them: what implementations of one's own are made with.
+ *
+ * @example
+ * ```ts
+ * export default edge(Greeter, (env) => ({ registry: myRegistry(env.REGISTRY_URL, system()) }));
+ * ```
+ */
+export function system(): System {
+  return createSystem();
+}
+
 const assembler: EdgeAssembler = { parts, assemble, scan };
 
 function parts(options: EdgeOptions): EdgeParts {
   const system = options.system ?? createSystem();
   const limits = { ...LIMITS, ...options.limits };
+  const { maxDepth } = limits;
+  const { codecs = [], origins = [] } = options;
+  const contentTypes = [...CONTENT_TYPES, ...codecs.map(({ contentType }) => contentType)];
   return {
     system,
     log: options.log ?? lineLogger((line) => system.platform.writeError(line)),
-    transports: [createHttpTransport({ system, limits, origins: options.origins ?? [] })],
-    codecs: new Codecs([cbor({ maxDepth: limits.maxDepth }), json({ maxDepth: limits.maxDepth }), raw()]),
+    transports: [createHttpTransport({ system, limits, origins, contentTypes })],
+    codecs: new Codecs([cbor({ maxDepth }), json({ maxDepth }), raw(), ...codecs]),
   };
 }
 
@@ -130,7 +188,7 @@ function assemble(options: EdgeOptions, { system, log, codecs, transports }: Edg
     createMemoryRegistry({ system, store: new MemoryRegistryStore(system.clock) });
   const broker = options.broker ??
     createHttpBroker({ system, registry, log, maxMessage: limits.maxMessage });
-  const selector = createSelector({
+  const selector = options.registry === undefined ? NOBODY_KNOWN : createSelector({
     system,
     registry,
     log,
@@ -151,3 +209,20 @@ function assemble(options: EdgeOptions, { system, log, codecs, transports }: Edg
     owned,
   };
 }
+
+/** Where no registry is given: nobody can be looked up. */
+const NOBODY_KNOWN: Selector = {
+  name: "none",
+  away: 0,
+  ready: () => undefined,
+  pick({ service, endpoint }) {
+    throw new MuonError(
+      "failed_precondition",
+      `Service "${service}" cannot be looked up: edge was given no registry. Give it the option "registry", or the ` +
+        `call the option "address"`,
+      { id: "muon.selector", where: { service, endpoint }, notRun: true },
+    );
+  },
+  candidates: () => [],
+  [Symbol.asyncDispose]: () => Promise.resolve(),
+};

@@ -3,16 +3,20 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { z } from "zod";
 import {
+  byLabel,
   type Context,
+  createPolledRegistry,
   edge,
   type EdgeOptions,
   Method,
   type MuonError,
+  type PolledBackend,
   type Registry,
   type RegistryEvent,
   Service,
   type ServiceRecord,
   Subscribe,
+  system,
 } from "./edge.ts";
 import type { Logger } from "./runtime/log.ts";
 import { VirtualClock } from "./runtime/virtual_clock.ts";
@@ -244,6 +248,38 @@ describe("edge", () => {
     assert.equal(told.watches.at(-1)!.going, true);
     await items.cancel();
     await over();
+  });
+
+  test("says what is missing to call out, where it has no registry", async () => {
+    const { call } = made();
+    const reply = await call("AsksInVain");
+    const { code, message } = await reply.json() as { code: string; message: string };
+    assert.equal(code, "failed_precondition");
+    assert.match(
+      message,
+      /"nobody" cannot be looked up: edge was given no registry.*option "registry".*option "address"/,
+    );
+  });
+
+  test("calls by what a registry of one's own knows, through filters", async () => {
+    const node = (id: string, zone: string) => ({ id, address: "127.0.0.1:1", metadata: { zone } });
+    const record: ServiceRecord = {
+      name: "nobody",
+      version: "1.0.0",
+      metadata: {},
+      endpoints: [],
+      nodes: [node("a", "eu"), node("b", "us")],
+    };
+    const backend: PolledBackend = {
+      name: "shelf",
+      look: () => Promise.resolve([record]),
+      put: () => Promise.resolve(),
+      remove: () => Promise.resolve(),
+    };
+    const registry = createPolledRegistry(backend, system());
+    const { call } = made({ registry, filters: [byLabel("zone", "asia")] });
+    const { message } = await (await call("AsksInVain")).json() as { message: string };
+    assert.match(message, /2 known to the shelf registry; filter "label zone=asia" leaves out 2/);
   });
 
   test("says that it takes no events", async () => {

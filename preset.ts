@@ -34,7 +34,7 @@ import type { Advertised, Assembler, Components } from "./runtime/service/compon
 import { didYouMean } from "./runtime/service/nearest.ts";
 import type { MeshOptions } from "./runtime/service/options.ts";
 import { Origins } from "./runtime/service/origins.ts";
-import { createHttpTransport } from "./runtime/transport/http/http.ts";
+import { CONTENT_TYPES, createHttpTransport } from "./runtime/transport/http/http.ts";
 import { createMemoryTransport, MemoryNetwork } from "./runtime/transport/memory/memory.ts";
 import { createMucpTransport } from "./runtime/transport/mucp/mucp.ts";
 import type { Transport } from "./runtime/transport/transport.ts";
@@ -160,7 +160,13 @@ const BROKERS: Readonly<Record<string, (making: Making, registry: Registry) => M
 const ON_THE_PORT: readonly string[] = ["ws", "http", "mucp"];
 
 const TRANSPORTS: Readonly<Record<string, (making: Making) => Transport>> = {
-  http: ({ system, limits, options: { tls } }) => createHttpTransport({ system, limits, tls }),
+  http: ({ system, limits, options: { tls, codecs = [] } }) =>
+    createHttpTransport({
+      system,
+      limits,
+      tls,
+      contentTypes: [...CONTENT_TYPES, ...codecs.map(({ contentType }) => contentType)],
+    }),
   mucp: ({ system, limits, options: { tls } }) =>
     createMucpTransport({ system, limits, fetch: fetchOf(system.platform, tls) }),
   ws: ({ system, limits, options }) => createWsTransport({ system, limits, tls: options.tls }),
@@ -226,6 +232,7 @@ function assemble(
       raw(),
       // No schemas: whoever has them reads and writes the bytes.
       raw("application/protobuf"),
+      ...options.codecs ?? [],
     ]),
     owned,
   };

@@ -34,7 +34,7 @@ export interface CallOptions {
   readonly ejection?: false;
   /** Told how the node of each attempt was picked: who was known, who was left out by what, who won. */
   readonly explain?: (decision: Decision) => void;
-  /** How the input is written: `application/json`, `application/cbor`. */
+  /** How the input is written: `application/json`, `application/cbor`, or a content type of the option `codecs`. */
   readonly contentType?: string;
   /** Name of the transport to use, whatever the node's record prefers. */
   readonly transport?: string;
@@ -87,7 +87,7 @@ export interface UntypedCall<T = unknown> extends UnaryCall<T>, AsyncIterable<T>
 export interface PublishOptions {
   /** Travels with the event. */
   readonly metadata?: MetadataInit;
-  /** How the event is written. */
+  /** How the event is written: `application/json`, or a content type of the option `codecs`. */
   readonly contentType?: string;
   /** Ends the attempt. */
   readonly signal?: AbortSignal;

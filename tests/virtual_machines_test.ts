@@ -43,6 +43,10 @@ class Counter {
   }
 }
 
+async function* numbers() {
+  yield* [1, 2, 3];
+}
+
 /** Two machines on one network, which know each other by the files they share. */
 function machines() {
   const clock = new VirtualClock();
@@ -130,9 +134,6 @@ describe("machines in memory", () => {
         })();
         assert.deepEqual(await turning(clock, items), [1, 2, 3]);
         assert.equal(counter.left, 3);
-        async function* numbers() {
-          yield* [1, 2, 3];
-        }
         assert.equal(await turning(clock, client.sum(numbers())), 6);
       }
       await turning(clock, mesh[Symbol.asyncDispose]());

@@ -36,6 +36,7 @@ export interface EdgeOptions extends
     | "policy"
     | "limits"
     | "contentType"
+    | "codecs"
     | "callInterceptors"
     | "attemptInterceptors"
     | "onUnobservedError"

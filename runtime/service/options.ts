@@ -5,6 +5,7 @@
  */
 
 import type { Broker } from "../broker/broker.ts";
+import type { Codec } from "../codec/codec.ts";
 import type { MuonError } from "../errors.ts";
 import type { Filter, Weight } from "../filter.ts";
 import type { Interceptor } from "../interceptor.ts";
@@ -65,6 +66,13 @@ export interface MeshOptions {
   readonly limits?: Partial<Limits>;
   /** How inputs are written where a call does not say. @default {"application/cbor"; "application/json" to Go Micro} */
   readonly contentType?: string;
+  /**
+   * Ways of writing values beside cbor, json and bytes, for calls, streams and events: handlers read what comes under
+   * their content types, and the option `contentType` may name them. Both sides must have them.
+   *
+   * @default {[]}
+   */
+  readonly codecs?: readonly Codec[];
   /** Stand around each call, stream and publication this process makes, retries included. @default {[]} */
   readonly callInterceptors?: readonly Interceptor[];
   /** Stand around each attempt of a call. @default {[]} */

@@ -16,6 +16,13 @@ import { HttpServer } from "./server.ts";
 /** Name of the protocol: what a node's record lists. */
 const NAME = "connect";
 
+/** Content types that are read unless an option says otherwise. */
+export const CONTENT_TYPES: readonly string[] = [
+  "application/cbor",
+  "application/json",
+  "application/octet-stream",
+];
+
 /** Options of {@link createHttpTransport}. */
 export interface HttpOptions {
   /** Time, and which runtime this is. */
@@ -75,8 +82,7 @@ export function createHttpTransport(options: HttpOptions): Transport {
         clock,
         accept,
         limits,
-        contentTypes: options.contentTypes ??
-          ["application/cbor", "application/json", "application/octet-stream"],
+        contentTypes: options.contentTypes ?? CONTENT_TYPES,
         origins: options.origins ?? [],
       }),
   };
