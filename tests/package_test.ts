@@ -6,7 +6,7 @@
  */
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { copyFile, cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { access, copyFile, cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
@@ -38,6 +38,7 @@ before(async () => {
   for (const file of ["package.json", "README.md", "LICENSE", "CHANGELOG.md"]) {
     await copyFile(join(ROOT, file), join(home, file));
   }
+  await cp(join(ROOT, "docs"), join(home, "docs"), { recursive: true });
   await using build = spawnOn("deno", "tools/build.ts", { args: [join(home, "dist")] });
   assert.equal(await build.exited, 0, build.stdout);
   await exec("npm", ["pack", "--ignore-scripts", "--pack-destination", folder], { cwd: home });
@@ -116,6 +117,13 @@ describe("the installed package", () => {
       "hono",
       "ws",
     ]);
+  });
+
+  test("has the pages that its README links to", async () => {
+    const home = join(app, "node_modules", "@muon", "muon");
+    const links = [...(await readFile(join(home, "README.md"), "utf8")).matchAll(/\]\((docs\/[^)#]+)/g)];
+    assert.ok(links.length > 10);
+    for (const [, page] of links) await access(join(home, page!));
   });
 
   test("is typed: no runtime's types are needed, and a wrong call is an error", async () => {
