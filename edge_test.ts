@@ -18,7 +18,7 @@ import {
   Subscribe,
   system,
 } from "./edge.ts";
-import type { Logger } from "./runtime/log.ts";
+import { type Logger, SILENT } from "./runtime/log.ts";
 import { VirtualClock } from "./runtime/virtual_clock.ts";
 import { createVirtualSystem } from "./runtime/virtual_platform.ts";
 
@@ -280,6 +280,19 @@ describe("edge", () => {
     const { call } = made({ registry, filters: [byLabel("zone", "asia")] });
     const { message } = await (await call("AsksInVain")).json() as { message: string };
     assert.match(message, /2 known to the shelf registry; filter "label zone=asia" leaves out 2/);
+  });
+
+  test("says that a class has no member to call", async () => {
+    @Service("idle")
+    class Idle {}
+    const lines: string[] = [];
+    const log = {
+      ...SILENT,
+      warn: (message: string, fields?: object) => void lines.push(JSON.stringify([message, fields])),
+    };
+    await edge(Idle, { log }).fetch(new Request("http://edge/"));
+    assert.equal(lines.length, 1);
+    assert.match(lines[0]!, /none of its members has @Method or @Subscribe.*"service":"idle"/);
   });
 
   test("says that it takes no events", async () => {

@@ -37,7 +37,8 @@ import { ServiceCore } from "./runtime/service/service_core.ts";
  * line. Dispose the mesh to close its links.
  *
  * @param options What code chooses; the environment beats it.
- * @throws {TypeError} If an implementation's name is unknown; the message lists those there are.
+ * @throws {TypeError} If an option or an implementation's name is unknown, the message lists those there are; or if a
+ * part that is given lacks a method.
  *
  * @example
  * ```ts
@@ -54,6 +55,7 @@ export function connect(options: MeshOptions = {}): Promise<Mesh> {
  * Makes a service, to be given handlers and started.
  *
  * @param options What code chooses; the environment beats it, and with `run` the command line beats both.
+ * @throws {TypeError} If an option is unknown, or a part that is given lacks a method.
  *
  * @example
  * ```ts

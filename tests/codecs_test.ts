@@ -100,6 +100,14 @@ describe("a codec of one's own", () => {
     );
   });
 
+  test("must be one", async () => {
+    const maker = (() => scrambled) as never;
+    await assert.rejects(
+      connect({ registry: "memory", codecs: [maker] }),
+      /A codec must be an object with a contentType and the method bind/,
+    );
+  });
+
   test("is read on the edge", async () => {
     const { fetch } = edge(Teller, { codecs: [scrambled] });
     const answer = await fetch(

@@ -25,10 +25,13 @@ export class Codecs {
 
   /**
    * @param codecs The codecs, in the order in which errors list them.
-   * @throws {TypeError} If a content type is none, or two codecs have the same.
+   * @throws {TypeError} If one is no codec, a content type is none, or two codecs have the same.
    */
   constructor(codecs: Iterable<Codec>) {
     for (const codec of codecs) {
+      if (typeof codec.contentType !== "string" || typeof codec.bind !== "function") {
+        throw new TypeError("A codec must be an object with a contentType and the method bind");
+      }
       const { contentType } = codec;
       if (essence(contentType) !== contentType || !contentType.includes("/")) {
         throw new TypeError(

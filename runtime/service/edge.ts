@@ -23,7 +23,9 @@ import { createServer } from "../server/server.ts";
 import type { Outgoing, Parent } from "../server/server_call.ts";
 import { isPromise, isStream } from "../eventual.ts";
 import type { Transport } from "../transport/transport.ts";
+import { checkOptions } from "./check_options.ts";
 import type { Components } from "./components.ts";
+import { NOTHING_SERVED, servesNothing } from "./handled.ts";
 import { MeshCore } from "./mesh.ts";
 import type { MeshOptions } from "./options.ts";
 import { recordOf } from "./records.ts";
@@ -78,6 +80,29 @@ export interface EdgeOptions extends
   readonly interceptors?: readonly Interceptor[];
 }
 
+/** Every option of the edge. */
+const EDGE_OPTIONS: Readonly<Record<keyof EdgeOptions, true>> = {
+  registry: true,
+  broker: true,
+  selector: true,
+  advertise: true,
+  id: true,
+  metadata: true,
+  registerTtl: true,
+  origins: true,
+  interceptors: true,
+  filters: true,
+  policy: true,
+  limits: true,
+  contentType: true,
+  codecs: true,
+  callInterceptors: true,
+  attemptInterceptors: true,
+  onUnobservedError: true,
+  log: true,
+  system: true,
+};
+
 /** What lives as long as the isolate. */
 export interface EdgeParts {
   /** Time, chance and the machine. */
@@ -127,13 +152,14 @@ export class EdgeCore {
   /**
    * @param assembler Makes the parts.
    * @param what `services` as scanned; `options` of the user.
-   * @throws {TypeError} If `advertise` is no URL.
+   * @throws {TypeError} If `advertise` is no URL, an option is unknown, or a part that is given lacks a method.
    */
   constructor(
     assembler: EdgeAssembler,
     what: { readonly services: readonly ReturnType<EdgeAssembler["scan"]>[]; readonly options: EdgeOptions },
   ) {
     const { services, options } = what;
+    checkOptions(options, { of: "edge", names: EDGE_OPTIONS });
     const parts = assembler.parts(options);
     const { clock, entropy } = parts.system;
     this.#parts = parts;
@@ -158,6 +184,7 @@ export class EdgeCore {
     });
     for (const { definition, implementation } of services) {
       server.handle(definition, implementation);
+      if (servesNothing(definition)) parts.log.warn(NOTHING_SERVED, { service: definition.name });
       for (const { topic } of definition.subscriptions) {
         parts.log.warn("the edge takes no events: handle them in a service that has a process", {
           service: definition.name,

@@ -29,6 +29,15 @@ export interface Subscribed {
   readonly queue?: string;
 }
 
+/** Said of a definition that {@link servesNothing}. */
+export const NOTHING_SERVED =
+  "the service has nothing to call: none of its members has @Method or @Subscribe";
+
+/** Whether a definition has neither endpoints nor subscriptions, as of a class whose members lack their decorators. */
+export function servesNothing({ endpoints, subscriptions }: ServiceDefinition): boolean {
+  return endpoints.length === 0 && subscriptions.length === 0;
+}
+
 /**
  * Everything that a service serves.
  *

@@ -14,6 +14,26 @@ import { createService, MuonError, type ServiceRecord, type Stats } from "../../
 import { sleep } from "../clock.ts";
 
 describe("a start", () => {
+  test("says of a service with nothing to call that its members lack decorators", async () => {
+    const made = world();
+    const idle = (name: string) => ({ ...definition, name, endpoints: [] });
+    const subscriptions = [{ topic: "said", member: "on", input: undefined, queue: undefined }];
+    const one = createService({ ...made.options, name: "routes" })
+      .handle(definition, { hello: () => "hi", hang: () => {} })
+      .handle(idle("idle"), {})
+      .handle({ ...idle("listener"), subscriptions }, { on: () => {} });
+    await one.start();
+    const said = made.lines.filter(({ message }) => /none of its members has @Method/.test(String(message)));
+    assert.deepEqual(said.map(({ level, service }) => [level, service]), [["warn", "idle"]]);
+    await within(made.clock, one.stop());
+
+    const silent = world();
+    const routes = createService({ ...silent.options, name: "routes" }).app((app) => void app);
+    await routes.start();
+    assert.deepEqual(silent.lines.filter(({ level }) => level === "warn"), []);
+    await within(silent.clock, routes.stop());
+  });
+
   test("goes through its phases, each with its time, and a stop back through them", async () => {
     const made = world();
     const order: string[] = [];

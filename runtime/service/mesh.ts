@@ -17,9 +17,10 @@ import type { StandardSchemaV1 } from "../schema.ts";
 import type { Outgoing, Parent } from "../server/server_call.ts";
 import type { Accept } from "../transport/transport.ts";
 import type { Assembler, Components } from "./components.ts";
+import { checkOptions } from "./check_options.ts";
 import { Publisher } from "./events.ts";
 import { readSettings, type Settings, withSettings } from "./flags.ts";
-import type { MeshOptions } from "./options.ts";
+import { MESH_OPTIONS, type MeshOptions } from "./options.ts";
 import { checkTls } from "./tls.ts";
 
 /**
@@ -145,8 +146,10 @@ export class MeshCore implements Mesh, Outgoing {
  *
  * @param assembler Chooses the defaults.
  * @param options What code chooses.
+ * @throws {TypeError} If an option is unknown, or a part that is given lacks a method.
  */
 export async function connectMesh(assembler: Assembler, options: MeshOptions): Promise<Mesh> {
+  checkOptions(options, { of: "connect", names: MESH_OPTIONS });
   const system = options.system ?? await assembler.system();
   const settings = await readSettings(system.platform, {
     args: false,

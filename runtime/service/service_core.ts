@@ -17,12 +17,13 @@ import { StartError } from "../start_error.ts";
 import { parseAddress } from "./address.ts";
 import { banner } from "./banner.ts";
 import type { Assembler } from "./components.ts";
+import { checkOptions } from "./check_options.ts";
 import { asksForHelp, readSettings, type Settings, withSettings } from "./flags.ts";
 import { formatAsked, giveUp } from "./give_up.ts";
-import { type Handled, servedBy, type Subscribed } from "./handled.ts";
+import { type Handled, NOTHING_SERVED, servedBy, servesNothing, type Subscribed } from "./handled.ts";
 import { helpText } from "./help.ts";
 import { meshOf } from "./mesh.ts";
-import { type Hook, SERVICE_DEFAULTS, type ServiceOptions } from "./options.ts";
+import { type Hook, SERVICE_DEFAULTS, SERVICE_OPTIONS, type ServiceOptions } from "./options.ts";
 import { Parts } from "./parts.ts";
 import { type Deadline, deadlineIn, Phases, until } from "./phases.ts";
 import { checkTimes } from "./registration.ts";
@@ -55,6 +56,7 @@ export class ServiceCore implements Service {
   #stopping: Promise<void> | undefined;
 
   constructor(assembler: Assembler, options: ServiceOptions) {
+    checkOptions(options, { of: "createService", names: SERVICE_OPTIONS });
     if (options.name !== undefined) checkServiceName(options.name);
     this.#assembler = assembler;
     this.#options = options;
@@ -277,6 +279,12 @@ export class ServiceCore implements Service {
     const { log } = parts.components;
     for (const note of settings.notes) log.info(note);
     for (const warning of warnings) log.warn(warning);
+    const given = new Set(this.#handled.map(({ implementation }) => implementation));
+    for (const { definition, implementation } of handled) {
+      // A name without a class is a service that has routes alone.
+      if (!given.has(implementation) || !servesNothing(definition)) continue;
+      log.warn(NOTHING_SERVED, { service: definition.name });
+    }
     const phases = new Phases({ clock: system.clock, log });
     try {
       await phases.do("beforeStart", () => until(halted, this.#hooks("beforeStart", options)));
