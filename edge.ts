@@ -82,7 +82,6 @@ export type {
 
 // For those who bring an implementation of their own.
 export type { Codec, Marshal, TypeInfo } from "./runtime/codec/codec.ts";
-export type { Broker } from "./runtime/broker/broker.ts";
 export type { Registry, RegistryEvent, WatchOptions } from "./runtime/registry/registry.ts";
 export {
   createPolledRegistry,

@@ -87,7 +87,7 @@ type FaithfulOutput<G, P> = [G] extends [P] ? [ExtraKeys<G, P>] extends [never] 
     "the output schema changes the type: callers would see another type than the method returns"
   >;
 
-/** The same, where lists may be written to: a schema's type says so, and a parameter that is `readonly` is wider. */
+/** A type whose lists, sets and maps may be written to, as a schema has them: a `readonly` parameter takes these, too. */
 type Mutable<T> = T extends (...parameters: never) => unknown ? T
   : T extends ReadonlySet<infer X> ? Set<Mutable<X>>
   : T extends ReadonlyMap<infer K, infer X> ? Map<Mutable<K>, Mutable<X>>

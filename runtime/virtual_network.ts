@@ -166,7 +166,7 @@ export class VirtualNetwork {
       signal.addEventListener("abort", () => reject(signal.reason), { once: true });
     });
     const answering = host.answer(request, { address: `127.0.0.1:${this.#nextPort++}` });
-    return whileWanted(await Promise.race([answering, left]), signal);
+    return await Promise.race([answering.then((response) => whileWanted(response, signal)), left]);
   }
 
   /** Cuts every WebSocket to an address, as a machine that loses its power does: both ends see 1006. */
@@ -187,10 +187,12 @@ function whileWanted(response: Response, signal: AbortSignal): Response {
   const reader = body.getReader();
   const parts = new ReadableStream<Uint8Array<ArrayBuffer>>({
     start(controller) {
-      signal.addEventListener("abort", () => {
+      const leave = () => {
         controller.error(signal.reason);
         reader.cancel(signal.reason).catch(() => {});
-      }, { once: true });
+      };
+      if (signal.aborted) leave();
+      else signal.addEventListener("abort", leave, { once: true });
     },
     async pull(controller) {
       const { done, value } = await reader.read();

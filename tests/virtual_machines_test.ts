@@ -187,13 +187,15 @@ describe("a virtual machine's fetch", () => {
     const host = await platform.serve({});
     const gone: unknown[] = [];
     let came!: () => void;
+    const { promise: late, resolve: answer } = Promise.withResolvers<void>();
     host.mount({
       name: "slow",
       matches: () => true,
       async fetch(request) {
         request.signal.addEventListener("abort", () => gone.push(request.signal.reason));
         came();
-        if (request.url.endsWith("/never")) await new Promise(() => {});
+        if (request.url.endsWith("/late")) await late;
+        if (request.url.endsWith("/hangs")) await new Promise(() => {});
         return new Response(
           new ReadableStream({
             pull: (controller) => controller.enqueue(new Uint8Array(1)),
@@ -207,11 +209,14 @@ describe("a virtual machine's fetch", () => {
 
     const before = new AbortController();
     let asked = new Promise<void>((resolve) => came = resolve);
-    const never = fetch(`${url}/never`, { signal: before.signal });
+    const left = fetch(`${url}/late`, { signal: before.signal });
     await asked;
     before.abort("enough");
-    await assert.rejects(never, (error) => error === "enough");
+    await assert.rejects(left, (error) => error === "enough");
     assert.deepEqual(gone.splice(0), ["enough"]);
+    answer();
+    await new Promise((resolve) => setTimeout(resolve));
+    assert.deepEqual(gone.splice(0), ["no more: enough"], "an answer that comes too late");
 
     const amid = new AbortController();
     asked = new Promise<void>((resolve) => came = resolve);
@@ -223,11 +228,11 @@ describe("a virtual machine's fetch", () => {
     }, (error) => error === "enough");
     assert.deepEqual(gone.splice(0).sort(), ["enough", "no more: enough"]);
 
-    const closed = fetch(`${url}/never`);
+    const closed = fetch(`${url}/hangs`);
     const cut = (await fetch(url)).body!.getReader();
-    const left = (await fetch(url)).body!.getReader();
-    await left.read();
-    await left.cancel("bored");
+    const bored = (await fetch(url)).body!.getReader();
+    await bored.read();
+    await bored.cancel("bored");
     assert.deepEqual(gone.splice(0), ["no more: bored"]);
 
     await host[Symbol.asyncDispose]();
