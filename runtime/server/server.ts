@@ -8,7 +8,7 @@ import type { Codecs } from "../codec/codecs.ts";
 import type { Marshal } from "../codec/codec.ts";
 import type { Clock } from "../clock.ts";
 import type { ServiceDefinition } from "../definition.ts";
-import { MuonError, textOf } from "../errors.ts";
+import { MuonError, textOf, type Where } from "../errors.ts";
 import { isPromise, isStream } from "../eventual.ts";
 import type { Interceptor } from "../interceptor.ts";
 import { Items } from "../items.ts";
@@ -365,12 +365,17 @@ function unencodable(entry: TableEntry, cause: unknown): MuonError {
 
 /**
  * The error as its caller gets it: under the service's name where the thrower gave none, and never as one that a
- * caller may take for "did not run", which is true only of calls that the failed one made itself.
+ * caller may take for "did not run", which is true only of calls that the failed one made itself. Where one of those came
+ * to nobody, it says which.
  */
 export function asReply(thrown: unknown, service: string): MuonError {
   const error = MuonError.from(thrown);
-  if (error.id !== "muon" && !error.notRun) return error;
-  return new MuonError(error.status, error.detail, {
+  const { service: callee, endpoint } = error.answered ? {} as Where : error.where;
+  if (error.id !== "muon" && !error.notRun && callee === undefined) return error;
+  const called = callee === undefined
+    ? ""
+    : ` (calling ${callee}${endpoint === undefined ? "" : ` ${endpoint}`})`;
+  return new MuonError(error.status, error.detail + called, {
     id: error.id === "muon" ? service : error.id,
     code: error.code,
     where: error.where,

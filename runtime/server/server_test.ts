@@ -570,5 +570,10 @@ test("asReply gives an error its service's name, and never says that a call did 
   assert.deepEqual(named.details, [{ type: "t", value: 1 }]);
   const relayed = asReply(new MuonError("unavailable", "x", { id: "muon.client", notRun: true }), "greeter");
   assert.deepEqual([relayed.id, relayed.notRun], ["muon.client", false]);
+  const where = { service: "users", endpoint: "Users.Get", node: "u1", address: "10.0.0.1:1" };
+  const failed = asReply(new MuonError("unavailable", "no answer", { id: "muon.wire", where }), "greeter");
+  assert.equal(failed.detail, "no answer (calling users Users.Get)", "whose failure it is");
+  const said = new MuonError("not_found", "no user 42", { id: "users", where, answered: true });
+  assert.equal(asReply(said, "greeter"), said, "what another service says is passed on as it is");
   assert.equal(asReply(new Error("plain"), "greeter").status, "internal");
 });
