@@ -103,6 +103,8 @@ describe("a registry that hangs in every method", () => {
     await starting;
     await made.clock.advance(120_000);
     assert.equal(made.clock.pending, 0);
+    const said = made.lines.filter(({ level }) => level === "warn").map(({ message }) => String(message));
+    assert.ok(!said.some((line) => /deregister/.test(line)), said.join("\n"));
   });
 });
 

@@ -50,6 +50,9 @@ export interface PartsOptions {
 /** What a record is made of: if a registry refuses one, it may be for these. */
 const IN_RECORD: readonly Setting[] = ["name", "version", "id", "address", "advertise", "metadata"];
 
+/** How long a stop waits for the registry before callers are told to go elsewhere, in ms; at most a quarter of its time. */
+const LEAVING = 1_000;
+
 /** The parts of one service. */
 export class Parts {
   /** One of each concept. */
@@ -123,27 +126,51 @@ export class Parts {
   async start(signal: AbortSignal): Promise<void> {
     const phases = new Phases({ clock: this.#how.system.clock, log: this.components.log });
     await phases.do("listening", () => this.#listen(signal));
-    await phases.do("subscribed", () => this.#subscribe(signal));
-    await phases.do("registered", () => this.#register(signal));
+    const { broker, registry } = this.components;
+    const subscribe = () => this.#subscribe(signal);
+    await phases.do("subscribed", subscribe, `the broker "${broker.name}" to take the subscriptions`);
+    const register = () => this.#register(signal);
+    await phases.do("registered", register, `the registry "${registry.name}" to take the record`);
     this.#host?.started?.();
   }
 
   /** Stops in order, until the signal, and closes. */
   async stop(signal: AbortSignal): Promise<unknown[]> {
     const { log } = this.components;
-    const phases = new Phases({ clock: this.#how.system.clock, log });
+    const { clock } = this.#how.system;
+    const phases = new Phases({ clock, log });
+    const errors: unknown[] = [];
+    const left = this.#registration?.stop(signal);
     try {
       // The order is the point: nobody may find the node any more before it stops taking calls, and it takes calls
-      // until every caller has been told to go elsewhere.
-      await phases.do("deregistered", () => this.#registration?.stop(signal));
-      await phases.do("events handled", () => this.#drain(this.#subscriptions, signal));
-      await phases.do("calls answered", () => this.#drain([...this.#protocols, ...this.#listeners], signal));
+      // until every caller has been told to go elsewhere. Subscriptions leave the registry too, and may wait for it.
+      await phases.do("deregistered", () => this.#leave(left));
+      await Promise.all([
+        phases.do("events handled", () => this.#drain(this.#subscriptions, signal)),
+        phases.do("calls answered", () => this.#drain([...this.#protocols, ...this.#listeners], signal)),
+      ]);
       await phases.do("own calls done", () => this.mesh.drain(signal));
       await phases.do("connections gone", () => this.#host?.drain(signal));
     } catch (error) {
-      return [error, ...await this.close()];
+      errors.push(error);
     }
-    return await this.close();
+    await left;
+    return [...errors, ...await this.close()];
+  }
+
+  /** Waits for the registry, for no more of the time than leaves enough for calls. */
+  async #leave(left: Promise<void> | undefined): Promise<void> {
+    if (left === undefined) return;
+    const { system: { clock }, options: { stopTimeout = SERVICE_DEFAULTS.stopTimeout } } = this.#how;
+    using share = deadlineIn(clock, Math.min(LEAVING, stopTimeout / 4));
+    await until(share.signal, left).catch(() => {
+      this.components.log.warn(
+        "the registry has not answered; callers are told to go elsewhere before it has",
+        {
+          registry: this.components.registry.name,
+        },
+      );
+    });
   }
 
   /** Closes everything at once. */
@@ -265,7 +292,6 @@ export class Parts {
     const undo = {
       [Symbol.asyncDispose]: async () => {
         using deadline = deadlineIn(clock, options.stopTimeout ?? SERVICE_DEFAULTS.stopTimeout);
-        await until(deadline.signal, registering).catch(() => {});
         await registration.stop(deadline.signal);
       },
     };

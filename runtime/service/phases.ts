@@ -7,6 +7,9 @@
 import type { Clock } from "../clock.ts";
 import type { Logger } from "../log.ts";
 
+/** How long a phase waits for others before that is said, in ms. */
+const SILENCE = 3_000;
+
 /** Time that runs out. */
 export interface Deadline extends Disposable {
   /** Aborted when it has. */
@@ -63,12 +66,20 @@ export class Phases {
     this.#began = options.clock.now();
   }
 
-  /** Does one phase. */
-  async do<T>(name: string, work: () => T | Promise<T>): Promise<T> {
+  /**
+   * Does one phase.
+   *
+   * @param waitsFor What it waits for, to be said when that takes long. @default {nothing is said}
+   */
+  async do<T>(name: string, work: () => T | Promise<T>, waitsFor?: string): Promise<T> {
     const began = this.#clock.now();
+    const timer = waitsFor === undefined
+      ? undefined
+      : this.#clock.after(SILENCE, () => this.#log.warn(`still waiting for ${waitsFor}`, { ms: SILENCE }));
     try {
       return await work();
     } finally {
+      timer?.cancel();
       this.#log.debug(name, { ms: since(this.#clock, began) });
     }
   }

@@ -13,6 +13,7 @@ import type { ServiceRecord } from "../record.ts";
 import type { Registry } from "../registry/registry.ts";
 import { SERVICE_DEFAULTS, type ServiceOptions } from "./options.ts";
 import type { Origins } from "./origins.ts";
+import { deadlineIn, until } from "./phases.ts";
 
 /** Options of {@link Registration}. */
 export interface RegistrationOptions {
@@ -69,7 +70,7 @@ export function checkTimes(options: ServiceOptions, origins: Origins): void {
 }
 
 const TRIES = 3;
-/** How long a start that failed tries to take back what it registered, in ms. */
+/** How long the registry always has to take a record out, whatever else has used up the time, in ms. */
 const WITHDRAWAL = 1_000;
 
 /**
@@ -84,6 +85,9 @@ export class Registration {
   /** Registrations the registry has not answered yet. */
   readonly #underWay = new Set<Promise<void>>();
   #loop: Promise<void> = Promise.resolve();
+  /** Whether the registry has ever taken the records. */
+  #registered = false;
+  #stopping: Promise<void> | undefined;
   #awaySince: number | undefined;
 
   constructor(options: RegistrationOptions) {
@@ -104,15 +108,16 @@ export class Registration {
    * @throws {TypeError | RangeError} If the registry refuses a record for what it is: another try would not help.
    */
   async start(): Promise<void> {
-    const { clock, random, registry } = this.#options;
+    const { clock, random, registry, log } = this.#options;
     for (let attempt = 1;; attempt++) {
       try {
         await this.#register();
         break;
       } catch (cause) {
+        this.#stopped.signal.throwIfAborted();
         const refused = cause instanceof TypeError || cause instanceof RangeError;
         if (refused || attempt === TRIES) {
-          await this.#withdraw();
+          await this.stop(AbortSignal.abort());
           if (refused) throw cause;
           const known = cause instanceof MuonError;
           const message = known ? cause.detail : cause instanceof Error ? cause.message : textOf(cause);
@@ -122,34 +127,45 @@ export class Registration {
             { id: "muon.service", cause },
           );
         }
-        await sleep(clock, backoff({ backoff: 100, maxBackoff: 1_000 }, attempt, random.next()));
+        log.warn("cannot register yet; will try again", { registry: registry.name, error: cause });
+        const wait = backoff({ backoff: 100, maxBackoff: 1_000 }, attempt, random.next());
+        await sleep(clock, wait, { signal: this.#stopped.signal });
       }
     }
+    this.#registered = true;
     this.#loop = this.#renew();
   }
 
-  /** Stops renewing and deregisters; a registry that is away is waited for no longer than the signal says. */
-  async stop(signal: AbortSignal): Promise<void> {
+  /**
+   * Stops starting or renewing, and deregisters. A registry that does not answer is waited for until the signal is
+   * aborted, and for a second in any case: whatever has used up the time, it gets its chance.
+   */
+  stop(signal: AbortSignal): Promise<void> {
+    return this.#stopping ??= this.#stop(signal);
+  }
+
+  async #stop(signal: AbortSignal): Promise<void> {
     this.#stopped.abort();
-    const { registry, records, log } = this.#options;
+    const { clock, registry, records, log } = this.#options;
+    const fields = { registry: registry.name };
+    // A record that never was is nobody's loss.
+    const level = this.#registered ? "warn" : "debug";
     // After what is under way: a registration that arrived behind its own deregistration would stay.
     const deregistered = this.#loop
       .then(() => Promise.allSettled(this.#underWay))
       .then(() => Promise.all(records.map((record) => registry.deregister(record))));
-    await new Promise<void>((resolve) => {
-      const late = () => {
-        log.warn("could not deregister in time; the record expires by itself", { registry: registry.name });
-        resolve();
-      };
-      if (signal.aborted) return late();
-      signal.addEventListener("abort", late, { once: true });
-      deregistered.catch((error) => {
-        log.warn("could not deregister; the record expires by itself", { registry: registry.name, error });
-      }).finally(() => {
-        signal.removeEventListener("abort", late);
-        resolve();
-      });
+    let late = false;
+    deregistered.catch((error) => {
+      if (late) log.debug("the registry refused to deregister, late", { ...fields, error });
+      else log[level]("could not deregister; the record expires by itself", { ...fields, error });
     });
+    using least = deadlineIn(clock, WITHDRAWAL);
+    for (const limit of [least.signal, signal]) {
+      late = false;
+      await until(limit, deregistered).catch((error) => late = error === limit.reason);
+      if (!late) return;
+    }
+    log[level]("could not deregister in time; the record expires by itself", fields);
   }
 
   /** Registers everything; rejects when the registry has not answered within an interval, or this is stopped. */
@@ -162,15 +178,6 @@ export class Registration {
     const answered = () => void this.#underWay.delete(registering);
     registering.then(answered, answered);
     await this.#within(interval, registering);
-  }
-
-  /** Takes back what a start that failed may have registered: nobody will answer there. */
-  async #withdraw(): Promise<void> {
-    const { registry, records, log } = this.#options;
-    const withdrawing = Promise.all(records.map((record) => registry.deregister(record))).then(() => {});
-    await this.#within(WITHDRAWAL, withdrawing).catch((error) => {
-      log.debug("what was registered cannot be taken back; it expires", { registry: registry.name, error });
-    });
   }
 
   async #within(ms: number, work: Promise<void>): Promise<void> {

@@ -124,7 +124,7 @@ test("a registry that is away is tried four times an interval, said once, until 
 });
 
 test("a renewal that is never answered does not end the renewals", async () => {
-  const { clock, registry, lines, registration } = scripted();
+  const { clock, registry, lines, registration, during } = scripted();
   await registration.start();
   registry.late = new Promise(() => {});
   await clock.advance(INTERVAL);
@@ -134,11 +134,11 @@ test("a renewal that is never answered does not end the renewals", async () => {
   assert.ok(registry.done.length >= 3, registry.done.join());
   assert.match(lines[0]!, /cannot renew.*it has not answered within 20000 ms/);
   assert.match(lines[1]!, /registry is back/);
-  await registration.stop(AbortSignal.abort());
+  await during(registration.stop(AbortSignal.abort()), 1_000);
 });
 
 test("a registry that answers late keeps the node alive: it is told before the time to live is over", async () => {
-  const { clock, registry, registration } = scripted();
+  const { clock, registry, registration, during } = scripted();
   await registration.start();
   const told: number[] = [];
   const began = clock.now();
@@ -151,7 +151,7 @@ test("a registry that answers late keeps the node alive: it is told before the t
   await clock.advance(20 * INTERVAL);
   const gaps = told.map((at, i) => at - (told[i - 1] ?? 0));
   assert.ok(told.length > 10 && Math.max(...gaps) < TTL / 2, gaps.join());
-  await registration.stop(AbortSignal.abort());
+  await during(registration.stop(AbortSignal.abort()), 1_000);
 });
 
 test("a registration that is under way is not overtaken by its own deregistration", async () => {
@@ -184,6 +184,46 @@ test("stopping waits for a registry that does not answer no longer than it is to
   assert.match(lines[0]!, /could not deregister in time; the record expires by itself/);
 });
 
+test("a registry has a second to take the record out, however late it is, and may fail later still", async () => {
+  const lines: string[] = [];
+  const log = lineLogger((line) => lines.push(line), { level: "debug" });
+  const { clock, registry, registration, during } = scripted({ log });
+  await registration.start();
+  const answer = Promise.withResolvers<void>();
+  registry.late = answer.promise;
+  registry.down = new Error("connection refused");
+  let stopped = false;
+  const stopping = registration.stop(AbortSignal.abort()).then(() => stopped = true);
+  await clock.advance(900);
+  assert.equal(registry.done.at(-1), "deregister a");
+  assert.equal(stopped, false);
+  await during(stopping, 100);
+  answer.resolve();
+  await clock.advance(0);
+  assert.match(lines[0]!, /^warn {2}could not deregister in time; the record expires by itself/);
+  assert.match(lines[1]!, /^debug the registry refused to deregister, late .*connection refused/);
+  assert.equal(lines.length, 2);
+
+  const quick = scripted();
+  await quick.registration.start();
+  await quick.registration.stop(AbortSignal.abort());
+  assert.deepEqual([quick.registry.done.at(-1), quick.lines.length], ["deregister a", 0]);
+});
+
+test("a start that is stopped tries no more, and says nothing of a record that never was", async () => {
+  const { clock, registry, lines, registration, during } = scripted();
+  registry.late = new Promise(() => {});
+  const starting = registration.start();
+  starting.catch(() => {});
+  await clock.advance(1_000);
+  await during(registration.stop(AbortSignal.abort()), 1_000);
+  await assert.rejects(starting, { name: "AbortError" });
+  await clock.advance(10 * INTERVAL);
+  assert.deepEqual(registry.done, ["register a"]);
+  assert.deepEqual(lines.filter((line) => !line.startsWith("debug")), []);
+  assert.equal(clock.pending, 0);
+});
+
 test("a registry that is away when the service stops is said, and no error", async () => {
   const { registry, lines, registration } = scripted();
   await registration.start();
@@ -193,7 +233,7 @@ test("a registry that is away when the service stops is said, and no error", asy
 });
 
 test("starting tries three times, then says which registry and why", async () => {
-  const { registry, registration, during } = scripted();
+  const { registry, lines, registration, during } = scripted();
   registry.down = new Error("connection refused");
   await assert.rejects(during(registration.start(), 5_000), (error) => {
     assert.ok(error instanceof MuonError);
@@ -202,6 +242,11 @@ test("starting tries three times, then says which registry and why", async () =>
     return true;
   });
   assert.deepEqual(registry.done, ["register a", "register a", "register a", "deregister a"]);
+  const warnings = lines.filter((line) => line.startsWith("warn"));
+  assert.equal(warnings.length, 2, lines.join("\n"));
+  for (const line of warnings) {
+    assert.match(line, /cannot register yet; will try again registry=scripted .*connection refused/);
+  }
 });
 
 test("starting goes on when the registry is there at the second try", async () => {

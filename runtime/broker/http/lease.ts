@@ -42,6 +42,8 @@ export class Lease {
   /** What the registry has not answered yet: a renewal that came behind its own end would bring the record back. */
   readonly #underWay = new Set<Promise<void>>();
   #released: Promise<void> | undefined;
+  /** Whether the registry has ever taken the record: one that never was is nobody's loss. */
+  #taken = false;
   #over = false;
 
   private constructor(options: LeaseOptions) {
@@ -58,6 +60,7 @@ export class Lease {
       void lease.release();
       throw error;
     }
+    lease.#taken = true;
     lease.#schedule(lease.#interval());
     return lease;
   }
@@ -80,7 +83,7 @@ export class Lease {
     }
     // Whoever waited less has said it.
     if (!this.#over && failure !== undefined) {
-      log.warn("subscription not deregistered, it expires by itself", {
+      log[this.#taken ? "warn" : "debug"]("subscription not deregistered, it expires by itself", {
         registry: registry.name,
         id: record.nodes[0]?.id,
         error: signal?.aborted ? "the time to stop was over" : failure.error,
