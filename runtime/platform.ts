@@ -175,8 +175,12 @@ export interface Platform {
   writeError(text: string): void;
   /** Calls back at each such signal, until disposed. While one is listened for, it does not end the process. */
   onSignal(signal: StopSignal, callback: () => void): Disposable;
-  /** Ends the process. */
-  exit(code: number): void;
+  /**
+   * Ends the process.
+   *
+   * @param code Its exit code. @default {what the program has set, else 0}
+   */
+  exit(code?: number): void;
   /** Calls back when what this turn of the event loop has to do is done, before it waits for I/O or time. */
   endOfTurn(callback: () => void): void;
   /** Listens. Rejects with an error that names the address and says what to do, if it cannot. */

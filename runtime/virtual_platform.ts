@@ -171,7 +171,7 @@ export class VirtualPlatform implements Platform {
   }
 
   /** Sets {@link exitCode}, the first time. */
-  exit(code: number): void {
+  exit(code = 0): void {
     this.exitCode ??= code;
   }
 

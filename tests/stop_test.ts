@@ -36,6 +36,24 @@ test("a second signal ends the process at once, while a call hangs", async () =>
   await failed;
 });
 
+test("a process whose handler was given up ends all the same, with the code that the program set", async () => {
+  for (const [CODE, code] of [["0", 0], ["3", 3]] as const) {
+    await using service = start({
+      args: ["--stop_timeout=100ms"],
+      env: { MICRO_REGISTRY_ADDRESS: directory, CODE },
+    });
+    await service.ready(/muon: stubborn/);
+    await using mesh = await connect({ registryAddress: directory, log: SILENT });
+    const call = mesh.call("stubborn", "Stubborn.Hang", undefined, { timeout: 60_000, retries: 0 });
+    const failed = assert.rejects(Promise.resolve(call), { status: "unavailable" });
+    await service.ready(/hanging/);
+    assert.equal(await service.stop("SIGTERM"), code);
+    await failed;
+    assert.match(service.stderr, /stopped before everything was finished/);
+    assert.match(service.stderr, /something keeps the process alive; it is ended/);
+  }
+});
+
 test("--help is on stdout and ends with 0, a wrong flag on stderr and with 2", async () => {
   await using help = start({ args: ["--help"] });
   assert.equal(await help.exited, 0);

@@ -85,7 +85,7 @@ function machinePlatform(own: Own, options: SystemOptions): Platform {
       return { [Symbol.dispose]: () => void process.off(signal, listener) };
     },
     exit(code) {
-      process.exit(code);
+      process.exit(code ?? process.exitCode);
     },
   };
 }

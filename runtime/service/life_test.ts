@@ -135,6 +135,24 @@ describe("a start", () => {
     assert.equal(stopped, 1, "what was begun is ended");
   });
 
+  test("says what it waits for when that takes long", async () => {
+    const made = world();
+    const registry = registryThat(made.registry, { register: () => new Promise(() => {}) });
+    const { service: one } = service(made, { registry });
+    const starting = one.start();
+    starting.catch(() => {});
+    await made.clock.advance(4_000);
+    const warnings = () => made.lines.filter(({ level }) => level === "warn").map(({ message }) => message);
+    assert.deepEqual(warnings(), ['still waiting for the registry "odd" to take the record']);
+    await assert.rejects(within(made.clock, starting, 70_000), /it has not answered within 20000 ms/);
+    assert.deepEqual(warnings().slice(1), [
+      "cannot register yet; will try again",
+      "cannot register yet; will try again",
+    ]);
+    await made.clock.advance(120_000);
+    assert.equal(made.clock.pending, 0);
+  });
+
   test("has something to serve, on an address, with what TLS needs", async () => {
     const made = world();
     const empty = createService({ ...made.options });
@@ -248,6 +266,99 @@ describe("a stop", () => {
     await one.start();
     await within(made.clock, one.stop(), 1_000);
     assert.ok(made.lines.some(({ message }) => /could not deregister in time/.test(String(message))));
+  });
+
+  test("tells callers to go elsewhere though the registry does not answer", async () => {
+    const made = world();
+    const registry = registryThat(made.registry, { deregister: () => new Promise(() => {}) });
+    const { service: one, entered, release } = service(made, { registry, stopTimeout: 3_000 });
+    await one.start();
+    const call = one.call("greeter", "Greeter.Hang", undefined, { timeout: 60_000 });
+    await entered;
+    const stopping = one.stop();
+    await made.clock.advance(1_000);
+    const away = one.call("greeter", "Greeter.Hello", undefined, { address: ADDRESS });
+    await assert.rejects(within(made.clock, Promise.resolve(away), 1_000), { status: "unavailable" });
+    release();
+    assert.equal(await within(made.clock, Promise.resolve(call), 500), undefined, "it is not cut");
+    await within(made.clock, stopping, 3_000);
+    assert.equal(await made.listens(), false);
+  });
+
+  test("takes the record out, whatever beforeStop used up, and whatever the registry throws later", async () => {
+    const made = world();
+    let gone = 0;
+    const registry = registryThat(made.registry, {
+      async deregister(record) {
+        await sleep(made.clock, 50);
+        await made.registry.deregister(record);
+        gone++;
+        throw new Error("it is asleep");
+      },
+    });
+    for (
+      const options of [{ stopTimeout: 0 }, {
+        stopTimeout: 500,
+        beforeStop: () => sleep(made.clock, 900),
+      }]
+    ) {
+      const closed = Promise.withResolvers<void>();
+      const { service: one } = service(made, {
+        ...options,
+        registry,
+        afterStop: () => closed.resolve(),
+      });
+      await one.start();
+      await within(made.clock, one.stop(), 3_000).catch(() => {});
+      await closed.promise;
+      assert.deepEqual(await made.registry.listServices(), []);
+    }
+    assert.equal(gone, 2);
+  });
+
+  test("during afterStart waits for the hook that runs, begins no other, and ends the start", async () => {
+    const made = world();
+    const order: string[] = [];
+    const begun = Promise.withResolvers<void>();
+    const { service: one } = service(made, {
+      afterStart: [async () => {
+        begun.resolve();
+        await sleep(made.clock, 2_000);
+        order.push("afterStart");
+      }, () => order.push("never")],
+      beforeStop: () => order.push("beforeStop"),
+    });
+    const starting = one.start();
+    starting.catch(() => {});
+    await begun.promise;
+    await within(made.clock, one.stop());
+    await assert.rejects(starting, { status: "canceled", detail: /stopped while it started/ });
+    assert.deepEqual(order, ["afterStart", "beforeStop"]);
+    assert.ok(!made.lines.some(({ message }) => message === "started"));
+    assert.deepEqual(await made.registry.listServices(), []);
+    assert.equal(await made.listens(), false);
+  });
+
+  test("during an afterStart that hangs leaves half of the time for calls, and says so at its end", async () => {
+    const made = world();
+    const begun = Promise.withResolvers<void>();
+    const { service: one, release } = service(made, {
+      stopTimeout: 4_000,
+      afterStart: (self) => {
+        begun.resolve();
+        return self.stop();
+      },
+    });
+    const starting = one.start();
+    starting.catch(() => {});
+    await begun.promise;
+    const call = one.call("greeter", "Greeter.Hang", undefined, { timeout: 60_000 });
+    call.then(() => {}, () => {});
+    await made.clock.advance(2_500);
+    release();
+    assert.equal(await within(made.clock, Promise.resolve(call), 500), undefined);
+    await assert.rejects(within(made.clock, one.stop()), /A hook of afterStart was not done in time/);
+    await assert.rejects(starting, { status: "canceled" });
   });
 
   test("of one that never started is nothing, and final", async () => {

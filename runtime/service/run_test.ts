@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { registryThat, service, within, type World, world } from "../../tests/support/service_world.ts";
 import { createService, type ServiceOptions } from "../../mod.ts";
+import { sleep } from "../clock.ts";
 
 describe("run", () => {
   /** Runs until it says that it runs. */
@@ -51,6 +52,8 @@ describe("run", () => {
       assert.equal(platform.exitCode, undefined, "it ends by itself");
       assert.equal(platform.raise(signal), 0, "and listens to signals no more");
       assert.deepEqual(await made.registry.listServices(), []);
+      await made.clock.advance(1_000);
+      assert.equal(platform.exitCode, 0, "unless something keeps it alive");
     }
   });
 
@@ -86,11 +89,32 @@ describe("run", () => {
     assert.equal(made.system.platform.exitCode, undefined);
   });
 
-  test("ends when the service is stopped from within", async () => {
+  test("that is told to end while afterStart runs ends without an error, when it has stopped", async () => {
+    const made = world();
+    const begun = Promise.withResolvers<void>();
+    const order: string[] = [];
+    const run = service(made, {
+      afterStart: async () => {
+        begun.resolve();
+        await sleep(made.clock, 3_000);
+        order.push("afterStart");
+      },
+      afterStop: () => order.push("afterStop"),
+    }).service.run();
+    await begun.promise;
+    made.system.platform.raise("SIGTERM");
+    await within(made.clock, run);
+    assert.deepEqual(order, ["afterStart", "afterStop"]);
+    assert.equal(await made.listens(), false);
+  });
+
+  test("ends when the service is stopped from within, and leaves the process alone", async () => {
     const made = world();
     const { run, service: one } = await running(made);
     one.stop();
     await within(made.clock, run);
+    await made.clock.advance(60_000);
+    assert.equal(made.system.platform.exitCode, undefined);
   });
 
   test("throws what a program does wrong at the start, and what a stop throws", async () => {

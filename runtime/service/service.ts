@@ -63,7 +63,8 @@ export interface Service extends Mesh {
   stop(): Promise<void>;
   /**
    * Reads the command line, does the `action`, starts, and resolves when it has been stopped, by SIGINT, SIGTERM or
-   * {@link Service.stop}. A second signal ends the process at once.
+   * {@link Service.stop}. A second signal ends the process at once; after the first, it ends a second behind the stop at
+   * the latest, whatever keeps it alive.
    */
   run(): Promise<void>;
   /** Where it listens, `host:port`, while it runs. */

@@ -32,6 +32,9 @@ import type { Routes } from "./routes.ts";
 import type { Service, SubscribeToOptions } from "./service.ts";
 import { checkExposure, checkTls, listenTls } from "./tls.ts";
 
+/** How long a process lives on after `run` was ended by a signal, when something keeps it alive, in ms. */
+const LEFTOVER = 1_000;
+
 type State = "idle" | "starting" | "running" | "stopping" | "stopped";
 
 /** A service that was put together. */
@@ -53,6 +56,8 @@ export class ServiceCore implements Service {
   #state: State = "idle";
   #running: Running | undefined;
   #starting: Promise<void> | undefined;
+  /** The hooks of afterStart, while they run: it can be found by then, and be stopped. */
+  #afterStart: Promise<void> | undefined;
   #stopping: Promise<void> | undefined;
 
   constructor(assembler: Assembler, options: ServiceOptions) {
@@ -216,7 +221,19 @@ export class ServiceCore implements Service {
     } catch (error) {
       if (!this.#halt.signal.aborted) return giveUp(error, { system, format });
     }
-    await this.#ended.promise;
+    try {
+      await this.#ended.promise;
+    } finally {
+      if (signals > 0) this.#leave(system);
+    }
+  }
+
+  /** Who sends a signal wants the process to end, whatever a handler that was given up, or the program, left open. */
+  #leave({ clock, platform }: System): void {
+    clock.after(LEFTOVER, () => {
+      this.#running?.parts.components.log.warn("something keeps the process alive; it is ended");
+      platform.exit();
+    });
   }
 
   async #act(system: System, settings: Settings): Promise<unknown> {
@@ -237,7 +254,7 @@ export class ServiceCore implements Service {
     }
     this.#state = "starting";
     return this.#starting = this.#start(settings).catch((error) => {
-      this.#state = "stopped";
+      if (this.#state === "starting") this.#state = "stopped";
       throw error;
     });
   }
@@ -296,8 +313,14 @@ export class ServiceCore implements Service {
     }
     this.#state = "running";
     try {
-      await phases.do("afterStart", () => this.#hooks("afterStart", options));
+      // A hook may stop the service, which then is to know of the hooks.
+      const hooks = this.#afterStart = Promise.resolve().then(() => this.#hooks("afterStart", options));
+      await phases.do("afterStart", () => until(halted, hooks));
+      halted.throwIfAborted();
+      this.#afterStart = undefined;
     } catch (error) {
+      if (halted.aborted) throw error; // Whoever stops it waits for the hooks.
+      this.#afterStart = undefined;
       await this.stop().catch((further) => log.warn("failed while stopping", { error: further }));
       throw error;
     }
@@ -323,7 +346,7 @@ export class ServiceCore implements Service {
   }
 
   async #stop(): Promise<void> {
-    if (this.#state === "starting") {
+    if (this.#state === "starting" || this.#afterStart !== undefined) {
       this.#halt.abort(
         new MuonError("canceled", "The service was stopped while it started", { id: "muon.service" }),
       );
@@ -343,6 +366,14 @@ export class ServiceCore implements Service {
       phases.do(which, () => this.#stopHooks(which, { options, deadline, errors }));
 
     using deadline = deadlineIn(system.clock, stopTimeout);
+    if (this.#afterStart !== undefined) {
+      // What is to be opened is open before it is closed; half of the time is left for what comes then.
+      using half = deadlineIn(system.clock, stopTimeout / 2);
+      await until(half.signal, this.#afterStart).catch((error) => {
+        if (error === half.signal.reason) errors.push(notDone("afterStart"));
+        else if (error !== this.#halt.signal.reason) errors.push(error);
+      });
+    }
     await hooks("beforeStop", deadline);
     errors.push(...await parts.stop(deadline.signal));
     this.#state = "stopped";
@@ -360,7 +391,10 @@ export class ServiceCore implements Service {
   }
 
   async #hooks(which: "beforeStart" | "afterStart", options: ServiceOptions): Promise<void> {
-    for (const hook of listOf(options[which])) await hook(this);
+    for (const hook of listOf(options[which])) {
+      this.#halt.signal.throwIfAborted();
+      await hook(this);
+    }
   }
 
   /** Does hooks of a stop: it goes on whatever they do, and waits for them no longer than until the deadline. */
@@ -376,13 +410,7 @@ export class ServiceCore implements Service {
       try {
         await until(deadline.signal, Promise.resolve(hook(this)));
       } catch (error) {
-        errors.push(
-          deadline.signal.aborted
-            ? new MuonError("deadline_exceeded", `A hook of ${which} was not done in time`, {
-              id: "muon.service",
-            })
-            : error,
-        );
+        errors.push(error === deadline.signal.reason ? notDone(which) : error);
       }
     }
   }
@@ -406,6 +434,12 @@ export class ServiceCore implements Service {
       );
     }
   }
+}
+
+function notDone(which: string): MuonError {
+  return new MuonError("deadline_exceeded", `A hook of ${which} was not done in time`, {
+    id: "muon.service",
+  });
 }
 
 function listOf(hooks: Hook | readonly Hook[] | undefined): readonly Hook[] {
