@@ -102,6 +102,23 @@ export function decodeEnvelope(name: string, bytes: Uint8Array): Envelope {
   return { service, written, ttl };
 }
 
+/**
+ * Whether an envelope is another process's by now, which has the same node id, so that it is not this one's to remove:
+ * its node has another address. What cannot be read is nobody's.
+ *
+ * @param name Name under which it lies.
+ * @param bytes Its bytes.
+ * @param address Address of the node that is to be removed; empty: any.
+ */
+export function isAnothers(name: string, bytes: Uint8Array, address: string): boolean {
+  try {
+    const { service } = decodeEnvelope(name, bytes);
+    return address !== "" && service.nodes[0]!.address !== address;
+  } catch {
+    return false;
+  }
+}
+
 /** Whether two readings are the same beat of the same node's heart. */
 export function sameBeat(a: Beat | undefined, b: Beat | undefined): boolean {
   return a !== undefined && b !== undefined && a.written === b.written && a.ttl === b.ttl;

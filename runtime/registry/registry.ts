@@ -35,7 +35,10 @@ export interface Registry extends AsyncDisposable {
   readonly away?: number;
   /** Adds or renews the record's nodes for `ttl` milliseconds. Unchanged content makes no event. */
   register(service: ServiceRecord, options: { readonly ttl: number }): Promise<void>;
-  /** Takes the record's nodes out; nothing happens where they are not. */
+  /**
+   * Takes the record's nodes out; nothing happens where they are not. Where several processes write, a node that another
+   * one has registered at its own address since stays.
+   */
   deregister(service: ServiceRecord): Promise<void>;
   /** The records of a service, one a version, with their living nodes; empty if nobody serves it. */
   getService(name: string, options?: { readonly signal?: AbortSignal | undefined }): Promise<ServiceRecord[]>;

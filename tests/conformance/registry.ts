@@ -359,6 +359,17 @@ export function testStoredRegistry(suite: {
       assert.deepEqual(await nodes(harness), ["a"]);
     });
 
+    run("a node that another process has registered at its own address since stays", async (harness) => {
+      const { here, there } = harness;
+      await here.register(greeter("1", "a"), { ttl: MINUTE });
+      const moved = greeter("1", "a", { address: "127.0.0.1:9999" });
+      await there.register(moved, { ttl: MINUTE });
+      await here.deregister(greeter("1", "a"));
+      assert.deepEqual(plain(await here.getService("greeter")), [plain(moved)]);
+      await there.deregister(moved);
+      assert.deepEqual(await nodes(harness), []);
+    });
+
     run("who has not looked for long takes no old record for a living node", async (harness) => {
       const { here, advance } = harness;
       await here.register(greeter("1", "a"), { ttl: 1_000 });

@@ -11,7 +11,7 @@ import type { FileInfo, Files } from "../../platform.ts";
 import type { ServiceRecord } from "../../record.ts";
 import { deadlineOf, type Envelope, MAX_ENVELOPE, sameBeat, SWEEP_AFTER } from "../envelope.ts";
 import { PrivateDirectory } from "../private_directory.ts";
-import { decodeRecordFile, isRecordFileName } from "./record_file.ts";
+import { decodeRecordFile, isAnothersFile, isRecordFileName } from "./record_file.ts";
 
 /** A file whose time of change is this near to now may change again unseen: file systems count in up to 2 s. */
 const RACY = 2_000;
@@ -115,11 +115,18 @@ export class RecordDirectory {
     }
   }
 
-  /** Removes a file; nothing happens if there is none. */
-  async remove(name: string): Promise<void> {
-    const { path, files } = this.#options;
+  /** Removes a node's file; nothing happens if there is none, or by now that of a node at another address. */
+  async remove(name: string, address: string): Promise<void> {
+    const { path, files, log } = this.#options;
+    const file = `${path}/${name}`;
     try {
-      await files.remove(`${path}/${name}`);
+      const bytes = await files.read(file);
+      if (bytes === undefined) return;
+      if (isAnothersFile(name, bytes, address)) {
+        log.warn("registry record stays: another process with the same node id has written it", { file });
+        return;
+      }
+      await files.remove(file);
     } catch (error) {
       throw this.#away("remove a record from", error);
     }

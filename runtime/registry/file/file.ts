@@ -103,7 +103,7 @@ class FileBackend implements PolledBackend {
 
   async remove(record: ServiceRecord): Promise<void> {
     for (const node of record.nodes) {
-      await this.#directory.remove(fileNameOf(record.name, record.version, node.id));
+      await this.#directory.remove(fileNameOf(record.name, record.version, node.id), node.address);
     }
   }
 

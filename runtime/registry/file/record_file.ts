@@ -4,7 +4,7 @@
  * @module
  */
 
-import { decodeEnvelope, type Envelope, envelopeName } from "../envelope.ts";
+import { decodeEnvelope, type Envelope, envelopeName, isAnothers } from "../envelope.ts";
 
 const NAME = /^[a-z0-9_][a-z0-9._-]{0,63}@[a-z0-9._-]{0,32}~[0-9a-f]{16}\.json$/;
 const END = ".json";
@@ -35,4 +35,9 @@ export function isRecordFileName(name: string): boolean {
  */
 export function decodeRecordFile(name: string, bytes: Uint8Array): Envelope {
   return decodeEnvelope(name.slice(0, -END.length), bytes);
+}
+
+/** Whether a file is another process's by now: that of a node at another address. */
+export function isAnothersFile(name: string, bytes: Uint8Array, address: string): boolean {
+  return isAnothers(name.slice(0, -END.length), bytes, address);
 }

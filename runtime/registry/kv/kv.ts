@@ -14,6 +14,7 @@ import {
   encodeEnvelope,
   type Envelope,
   envelopeName,
+  isAnothers,
   sameBeat,
 } from "../envelope.ts";
 import { createPolledRegistry, type PolledBackend } from "../polled.ts";
@@ -113,11 +114,7 @@ class KvBackend implements PolledBackend {
   async look(): Promise<ServiceRecord[]> {
     const { clock } = this.#system;
     const began = clock.now();
-    const entries = await this.#access.run("be read", async (kv) => {
-      const found: KvEntry[] = [];
-      for await (const entry of kv.list({ prefix: PREFIX })) found.push(entry);
-      return found;
-    });
+    const entries = await this.#entries();
     const seen = new Map<string, Seen>();
     for (const entry of entries) {
       const name = nameOf(entry);
@@ -147,9 +144,26 @@ class KvBackend implements PolledBackend {
   }
 
   async remove(record: ServiceRecord): Promise<void> {
-    for (const node of record.nodes) {
-      await this.#access.run("be written to", (kv) => kv.delete(keyOf(record, node.id)));
+    // Of one key alone the value cannot be asked for.
+    const values = new Map((await this.#entries()).map((entry) => [nameOf(entry), entry.value]));
+    for (const { id, address } of record.nodes) {
+      const key = keyOf(record, id);
+      const name = key.at(-1)!;
+      const value = values.get(name);
+      if (value instanceof Uint8Array && isAnothers(name, value, address)) {
+        this.#log.warn("registry record stays: another process with the same node id has written it", {
+          key: key.join("/"),
+        });
+      } else await this.#access.run("be written to", (kv) => kv.delete(key));
     }
+  }
+
+  async #entries(): Promise<KvEntry[]> {
+    return await this.#access.run("be read", async (kv) => {
+      const found: KvEntry[] = [];
+      for await (const entry of kv.list({ prefix: PREFIX })) found.push(entry);
+      return found;
+    });
   }
 
   close(): Promise<void> {
