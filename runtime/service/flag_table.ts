@@ -46,6 +46,8 @@ export interface Flag {
 const ONE_LINK = "one link carries all calls to a node at a time, so there is no pool";
 const ONE_SERVER = "what a node speaks is chosen by --transport";
 
+const NO_PLACE = "Where it is; none of muon's takes one";
+
 /** A duration as flags write it. */
 export function seconds(ms: number): string {
   return ms % 1_000 === 0 ? `${ms / 1_000}s` : `${ms}ms`;
@@ -103,7 +105,7 @@ export const FLAGS: Readonly<Record<string, Flag>> = {
     sets: "registryAddress",
     kind: "text",
     mesh: true,
-    help: "Where it is; for file its directory",
+    help: "Where it is: file's directory, kv's file or URL",
   },
   selector: {
     sets: "selector",
@@ -133,9 +135,9 @@ export const FLAGS: Readonly<Record<string, Flag>> = {
     help: "How much nodes get: label:KEY=VALUE:SHARE, own; may be given again",
   },
   broker: { sets: "broker", kind: "text", names: "broker", mesh: true, help: "Broker" },
-  broker_address: { sets: "brokerAddress", kind: "text", mesh: true, help: "Where it is" },
+  broker_address: { sets: "brokerAddress", kind: "text", mesh: true, help: NO_PLACE },
   transport: { sets: "transport", kind: "text", names: "transport", mesh: true, help: "Transport" },
-  transport_address: { sets: "transportAddress", kind: "text", mesh: true, help: "Where it is" },
+  transport_address: { sets: "transportAddress", kind: "text", mesh: true, help: NO_PLACE },
   client_request_timeout: {
     sets: "timeout",
     kind: "duration",

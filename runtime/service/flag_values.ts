@@ -64,6 +64,9 @@ export function parseValue(kind: FlagKind, values: readonly string[], from: stri
       if (!isHostPort(value) || !portOf(value)) {
         throw wrong(from, "host:port, as 10.0.0.1:8080 or [fd00::1]:8080", value);
       }
+      if (EVERY_ADDRESS.test(value)) {
+        throw wrong(from, "an address that others can call, and not every address of this machine", value);
+      }
       return value;
     case "boolean":
       if (value === "true" || value === "1") return true;
@@ -100,6 +103,9 @@ export function parseValue(kind: FlagKind, values: readonly string[], from: stri
       return value;
   }
 }
+
+/** What can be listened on, and not called. */
+const EVERY_ADDRESS = /^(?:0\.0\.0\.0|\[[0:]+\]):/;
 
 const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
 const PART = /(\d+(?:\.\d+)?)(ms|s|m|h)/g;
@@ -142,8 +148,16 @@ function pairs(values: readonly string[], from: string): Record<string, string> 
   const map = new Map<string, string>();
   for (const value of values) {
     const at = value.indexOf("=");
-    if (at < 1) throw wrong(from, "key=value", value);
-    map.set(value.slice(0, at).trim(), value.slice(at + 1));
+    if (at < 1) throw wrong(from, "key=value", values.join(","));
+    const key = value.slice(0, at).trim();
+    const text = value.slice(at + 1);
+    const before = map.get(key);
+    if (before !== undefined) {
+      throw new UsageError(
+        `${from} gives ${JSON.stringify(key)} twice: ${JSON.stringify(before)}, then ${JSON.stringify(text)}`,
+      );
+    }
+    map.set(key, text);
   }
   return Object.fromEntries(map);
 }

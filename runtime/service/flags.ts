@@ -62,11 +62,9 @@ interface Given {
  * @param platform Has them.
  * @throws {UsageError} That names the flag, variable or file and what it must be; an unknown flag is one, too.
  * @throws {StartError} If a file that they name cannot be read.
- * @throws {TypeError} If the user's own flags make no sense.
  */
 export async function readSettings(platform: Platform, options: ReadOptions): Promise<Settings> {
   const own = options.own ?? {};
-  checkOwn(own);
   const line = options.args ? parseLine(platform, options, own) : EMPTY_LINE;
   const config = line.given.get("config_file") ?? fromEnvironment(platform, "config_file");
   const file = config === undefined ? undefined : await readConfig(config, platform);
@@ -186,6 +184,9 @@ async function readConfig(config: Given, platform: Platform): Promise<Map<string
     const flag = Object.hasOwn(FLAGS, name) ? FLAGS[name] : undefined;
     if (flag === undefined) throw new UsageError(unknown(from, name, Object.keys(FLAGS)));
     if (found.has(name)) throw new UsageError(`${from} is there twice`);
+    if (name === "config_file") {
+      throw new UsageError(`${from} cannot be: a file names no other; leave it out`);
+    }
     found.set(name, { values: configValues(flag, value, from), from });
   }
   return found;
@@ -250,8 +251,15 @@ function parseLine(platform: Platform, options: ReadOptions, own: OwnFlags): Lin
       throw new UsageError(unknown(`flag ${written}`, `--${name}`, [...kinds.keys()].map(dashed)));
     }
     if (equals >= 0) return `--${name}${word.slice(equals)}`;
-    if (kind !== "boolean") return `--${name}`;
     const next = flags[at + 1];
+    if (kind !== "boolean") {
+      if (next === undefined || (next.startsWith("-") && next !== "-")) {
+        const { names } = FLAGS[name] ?? {};
+        const choices = names === undefined ? kind : options.names?.[names];
+        throw new UsageError(noValue(written, { choices, next }));
+      }
+      return `--${name}`;
+    }
     if (next === "true" || next === "false") {
       // It would be yes, and the next word none of its.
       throw new UsageError(`The value of ${written} stands behind "=": write --${name}=${next}`);
@@ -292,15 +300,33 @@ function dashed(name: string): string {
   return `--${name}`;
 }
 
+function noValue(
+  flag: string,
+  { choices, next }: { readonly choices: FlagKind | undefined; readonly next: string | undefined },
+): string {
+  const what = Array.isArray(choices) ? `it must be one of ${choices.join(", ")}` : "see --help";
+  const dash = next === undefined || next.startsWith("--")
+    ? ""
+    : `; a value that starts with "-" is written ${flag}=${next}`;
+  return `${flag} has no value: ${what}${dash}`;
+}
+
 function unknown(what: string, word: string, words: readonly string[]): string {
   return `Unknown ${what}${didYouMean(word, words) || "."} There are ${words.join(", ")}`;
 }
+
+const OWN_TYPES: readonly OwnFlag["type"][] = ["boolean", "string", "number", "duration"];
 
 function kindOf({ type }: OwnFlag): FlagKind {
   return type === "string" ? "text" : type;
 }
 
-function checkOwn(own: OwnFlags): void {
+/**
+ * Checks flags of the user's own.
+ *
+ * @throws {TypeError} If they make no sense.
+ */
+export function checkOwn(own: OwnFlags): void {
   for (const [name, { type, default: initial }] of Object.entries(own)) {
     if (!/^[a-z][a-z0-9_]*$/.test(name)) {
       throw new TypeError(
@@ -309,6 +335,13 @@ function checkOwn(own: OwnFlags): void {
     }
     if (name === "help" || Object.hasOwn(FLAGS, name)) {
       throw new TypeError(`The flag --${name} is muon's own; give yours another name`);
+    }
+    if (!OWN_TYPES.includes(type)) {
+      throw new TypeError(
+        `The type of the flag --${name} must be one of ${OWN_TYPES.join(", ")}: current value is ${
+          JSON.stringify(type)
+        }`,
+      );
     }
     const wanted = type === "duration" ? "number" : type;
     if (initial !== undefined && typeof initial !== wanted) {

@@ -6,7 +6,14 @@ import { byVersion } from "../selector/filters.ts";
 import { byOwnWeight } from "../selector/weights.ts";
 import { createVirtualSystem, type VirtualSystemOptions } from "../virtual_platform.ts";
 import { FLAGS } from "./flag_table.ts";
-import { asksForHelp, type ReadOptions, readSettings, type Settings, withSettings } from "./flags.ts";
+import {
+  asksForHelp,
+  checkOwn,
+  type ReadOptions,
+  readSettings,
+  type Settings,
+  withSettings,
+} from "./flags.ts";
 import { helpText } from "./help.ts";
 
 const PEM = "-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----\n";
@@ -261,6 +268,10 @@ describe("precedence", () => {
       ['{ "registry": ["x"] }', /"registry" in \/etc\/x\.json must be a string.*\["x"\]/],
       ['{ "server_metadata": [1] }', /must be an object of strings/],
       ['{ "register_ttl": "soon" }', /"register_ttl" in \/etc\/x\.json must be a duration/],
+      [
+        '{ "config-file": "/etc/y.json" }',
+        /"config-file" in \/etc\/x\.json cannot be: a file names no other/,
+      ],
       ['{ "server_name": "a", "server-name": "b" }', /"server-name" in .* is there twice/],
     ];
     for (const [text, message] of wrong) {
@@ -307,7 +318,23 @@ describe("a wrong command line", () => {
     await refused(["--client_retries=1.5"], /whole number from 0/);
     await refused(["--server_metadata=lonely"], /key=value: current value is "lonely"/);
     await refused(["--log_level=debgu"], /must be one of debug, info, warn, error.*did you mean "debug"/);
-    await refused(["--server_name"], /server_name.*argument missing/);
+    await refused(["--server_name"], /^--server_name has no value: see --help$/);
+    await refused(["--server_advertise=0.0.0.0:80"], /an address that others can call.*"0\.0\.0\.0:80"/);
+    await refused(["--server_advertise", "[::]:80"], /an address that others can call/);
+  });
+
+  test("has a flag without a value, or with one that starts with -", async () => {
+    const names = { registry: ["file", "kv"], broker: [], transport: [], selector: [] };
+    const all = /^--registry has no value: it must be one of file, kv$/;
+    await refused(["--registry"], all, { names });
+    await refused(["--registry", "--server_name=x"], all, { names });
+    await refused(["--log-level", "--", "x"], /^--log-level has no value: it must be one of debug, /);
+    await refused(["--register_ttl", "-5s"], /a value that starts with "-" is written --register_ttl=-5s$/);
+    await refused(["--client_retries", "-1"], /is written --client_retries=-1$/);
+    const own = { name: { type: "string", help: "x" } } as const;
+    await refused(["--name", "-x"], /^--name has no value: .* is written --name=-x$/, { own });
+    assert.equal((await read({ args: ["--name=-x"] }, { own })).own.name, "-x");
+    assert.equal((await read({ args: ["--name", "-"] }, { own })).own.name, "-");
   });
 
   test("has a value behind a yes-or-no flag without =, or a no- before it", async () => {
@@ -338,6 +365,14 @@ describe("a wrong command line", () => {
     assert.deepEqual(twice.options.metadata, { a: "1", b: "2" });
     const listed = await read({ env: { MICRO_SERVER_METADATA: "a=1,b=2" } });
     assert.deepEqual(listed.options.metadata, { a: "1", b: "2" });
+    await refused(
+      ["--server_metadata=a=1", "--server_metadata", "a=2"],
+      /^--server_metadata gives "a" twice: "1", then "2"/,
+    );
+    await assert.rejects(
+      read({ env: { MICRO_SERVER_METADATA: "a=1," } }),
+      /must be key=value: current value is "a=1,"/,
+    );
   });
 
   test("has words that are no flags, unless they are wanted", async () => {
@@ -373,15 +408,22 @@ describe("flags of the user's own", () => {
     await refused(["--times=1", "--times=2"], /given 2 times/, { own });
   });
 
-  test("must not be muon's, and be well named and made", async () => {
+  test("must not be muon's, and be well named and made", () => {
     const help = "x";
     const wrong: readonly [Record<string, unknown>, RegExp][] = [
       [{ registry: { type: "string", help } }, /--registry is muon's own/],
       [{ help: { type: "boolean", help } }, /--help is muon's own/],
       [{ "run-client": { type: "boolean", help } }, /must be lower-case letters.*"run-client"/],
       [{ n: { type: "duration", help, default: "5s" } }, /default of the flag --n must be a number/],
+      [{ n: { type: "int", help } }, /type of the flag --n must be one of boolean, string, .*"int"/],
     ];
-    for (const [flags, message] of wrong) await refused([], message, { own: flags as never });
+    for (const [flags, message] of wrong) {
+      assert.throws(() => checkOwn(flags as never), (error: Error) => {
+        assert.ok(error instanceof TypeError);
+        assert.match(error.message, message);
+        return true;
+      });
+    }
   });
 });
 
@@ -416,7 +458,9 @@ test("--help shows every flag, one's own first, and what there is to choose from
       /--stop_timeout TIME .*\(default: 90s\)/,
       /--client_retries N .*\(default: 2\)/,
       /--insecure .*\(default: true\)/,
-      /--registry_address TEXT +Where it is; for file its directory/,
+      /--registry_address TEXT +Where it is: file's directory, kv's file or URL/,
+      /--broker_address TEXT +Where it is; none of muon's takes one/,
+      /--transport_address TEXT +Where it is; none of muon's takes one/,
     ]
   ) assert.match(text, new RegExp(`^ {2}${line.source}$`, "m"));
   assert.match(text, /^ {2}--register_ttl TIME +How long/m);

@@ -153,6 +153,20 @@ describe("a start", () => {
     assert.equal(made.clock.pending, 0);
   });
 
+  test("whose options make no sense is refused when it is made", () => {
+    const wrong: readonly [object, RegExp][] = [
+      [{ stopTimeout: -1 }, /^stopTimeout must be from 0 to 2147483647 ms: current value is -1/],
+      [{ stopTimeout: NaN }, /^stopTimeout must be/],
+      [{ stopTimeout: Infinity }, /^stopTimeout must be/],
+      [{ afterStop: "x" }, /^afterStop must be a function, or an array of them: current value is x/],
+      [{ beforeStart: [() => {}, null] }, /^beforeStart must be a function.*null/],
+      [{ flags: { times: { type: "int", help: "x" } } }, /^The type of the flag --times must be one of/],
+    ];
+    for (const [options, message] of wrong) {
+      assert.throws(() => createService(options), ({ message: said }: Error) => message.test(said));
+    }
+  });
+
   test("has something to serve, on an address, with what TLS needs", async () => {
     const made = world();
     const empty = createService({ ...made.options });

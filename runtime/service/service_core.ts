@@ -16,9 +16,9 @@ import type { StandardSchemaV1 } from "../schema.ts";
 import { StartError } from "../start_error.ts";
 import { parseAddress } from "./address.ts";
 import { banner } from "./banner.ts";
-import { checkOptions } from "./check_options.ts";
+import { checkOptions, checkServiceOptions } from "./check_options.ts";
 import type { Assembler } from "./components.ts";
-import { asksForHelp, readSettings, type Settings, withSettings } from "./flags.ts";
+import { asksForHelp, checkOwn, readSettings, type Settings, withSettings } from "./flags.ts";
 import { formatAsked, giveUp } from "./give_up.ts";
 import { type Handled, NOTHING_SERVED, servedBy, servesNothing, type Subscribed } from "./handled.ts";
 import { helpText } from "./help.ts";
@@ -63,6 +63,8 @@ export class ServiceCore implements Service {
   constructor(assembler: Assembler, options: ServiceOptions) {
     checkOptions(options, { of: "createService", names: SERVICE_OPTIONS });
     if (options.name !== undefined) checkServiceName(options.name);
+    checkServiceOptions(options);
+    checkOwn(options.flags ?? {});
     this.#assembler = assembler;
     this.#options = options;
     this.#ended.promise.catch(() => {}); // Whoever waits for it is told.
