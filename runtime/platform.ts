@@ -22,6 +22,8 @@ export interface FileInfo {
   readonly mode: number | undefined;
   /** Its owner's user id; `undefined` where the system has none. */
   readonly owner: number | undefined;
+  /** Tells it from another that was at the same path before; `undefined` where the system cannot. */
+  readonly identity?: string;
   /** Whether it is a directory. A symbolic link is neither file nor directory here. */
   readonly kind: "file" | "directory" | "other";
 }

@@ -42,6 +42,8 @@ export const denoFiles: Files = {
       modified: found.mtime?.getTime() ?? 0,
       mode: (found.mode ?? 0) & 0o7777,
       owner: found.uid ?? 0,
+      // A number that is free again is soon given to another.
+      identity: `${found.ino} ${found.birthtime?.getTime()}`,
       kind: found.isFile ? "file" : found.isDirectory ? "directory" : "other",
     };
   },

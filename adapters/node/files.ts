@@ -48,6 +48,8 @@ export const machineFiles: Files = {
       modified: found.mtimeMs,
       mode: found.mode & 0o7777,
       owner: found.uid,
+      // A number that is free again is soon given to another.
+      identity: `${found.ino} ${found.birthtimeMs}`,
       kind: found.isFile() ? "file" : found.isDirectory() ? "directory" : "other",
     };
   },

@@ -96,8 +96,14 @@ export class RecordHub {
     }
   }
 
-  /** Says how everything is now: what is not in the records is gone. */
-  replace(records: readonly ServiceRecord[]): void {
+  /**
+   * Says how everything is now: what is not in the records is gone.
+   *
+   * @param options `anew`: as after a reconnect, so that watches are told by one `sync`. @default {anew: false}
+   */
+  replace(records: readonly ServiceRecord[], options: { readonly anew?: boolean } = {}): void {
+    const resynced = options.anew ? [...this.#watchers].filter(({ ready }) => ready) : [];
+    for (const watcher of resynced) watcher.ready = false;
     const names = new Map<string, Set<string>>();
     for (const { name, version } of records) {
       const versions = names.get(name);
@@ -108,6 +114,10 @@ export class RecordHub {
       if (names.get(name)?.has(version) !== true) this.set(name, version, undefined);
     }
     for (const record of records) this.set(record.name, record.version, record);
+    for (const watcher of resynced) {
+      watcher.ready = true;
+      watcher.events.push(this.#sync(watcher.service));
+    }
   }
 
   /**

@@ -29,6 +29,11 @@ export interface PolledBackend {
    * an earlier call is under way.
    */
   look(): Promise<readonly ServiceRecord[]>;
+  /**
+   * Whether the last look found a place that was made anew since the one before: what is missing there is not said to be
+   * gone, the watches get a `sync`. @default {false}
+   */
+  readonly anew?: boolean;
   /** Writes the record's nodes, which live for `ttl` ms from now. */
   put(record: ServiceRecord, ttl: number): Promise<void>;
   /** Takes the record's nodes out. */
@@ -186,7 +191,7 @@ class PolledRegistry implements Registry {
   async #look(): Promise<void> {
     try {
       const records = usableRecords(await this.#backend.look(), { from: this.#backend, log: this.#log });
-      this.#hub.replace(mergeRecords(records));
+      this.#hub.replace(mergeRecords(records), { anew: this.#backend.anew ?? false });
       this.#awaySince = undefined;
     } catch (error) {
       // Without a watch nobody looks again, and what is said here would never change.

@@ -28,6 +28,7 @@ export interface PrivateDirectoryOptions {
 export class PrivateDirectory {
   readonly #options: PrivateDirectoryOptions;
   #warnedAbove = false;
+  #identity: string | undefined;
 
   constructor(options: PrivateDirectoryOptions) {
     this.#options = options;
@@ -36,7 +37,7 @@ export class PrivateDirectory {
   /**
    * Makes the directory if it is not there, and checks it.
    *
-   * @returns Whether it had to be made.
+   * @returns Whether it is another than the last time: it had to be made, or somebody else has made it.
    * @throws {MuonError} `failed_precondition`, if others own it or may look into it; `unavailable`, if it cannot be
    * made or looked at.
    */
@@ -51,7 +52,9 @@ export class PrivateDirectory {
       }
       for (const each of above) this.#checkAbove(each, await files.stat(each));
       this.#check(info);
-      return made;
+      const before = this.#identity;
+      this.#identity = info?.identity;
+      return made || (before !== undefined && before !== this.#identity);
     } catch (error) {
       if (error instanceof MuonError) throw error;
       const why = error instanceof Error ? error.message : String(error);

@@ -12,6 +12,7 @@ interface Item {
   modified: number;
   mode: number;
   owner: number;
+  readonly identity: string;
 }
 
 /** {@link Files} in memory. Tests change modes, owners and times, and make operations fail. */
@@ -27,6 +28,7 @@ export class MemoryFiles implements Files {
   readonly broken = new Map<keyof Files, Error>();
   /** How often each operation was asked for. */
   readonly counts: Partial<Record<keyof Files, number>> = {};
+  #made = 0;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -60,8 +62,9 @@ export class MemoryFiles implements Files {
     await this.#enter("stat");
     const item = this.#items.get(path);
     if (item === undefined) return undefined;
-    const { data, modified, mode, owner } = item;
+    const { data, modified, mode, owner, identity } = item;
     return {
+      identity,
       size: data?.length ?? 0,
       modified,
       mode,
@@ -77,7 +80,7 @@ export class MemoryFiles implements Files {
       const each = parts.slice(0, i).join("/");
       if (!this.#items.has(each)) {
         const mode = options.mode ?? 0o755;
-        this.#items.set(each, { data: undefined, modified: this.#clock.wall(), mode, owner: this.owner });
+        this.#set(each, undefined, mode);
       }
     }
   }
@@ -101,8 +104,13 @@ export class MemoryFiles implements Files {
 
   /** Writes a file at once, as another program would. */
   put(path: string, data: Uint8Array, mode = 0o600): void {
-    this.#items.set(path, { data: data.slice(), modified: this.#clock.wall(), mode, owner: this.owner });
+    this.#set(path, data.slice(), mode);
     this.#changed(path);
+  }
+
+  #set(path: string, data: Uint8Array | undefined, mode: number): void {
+    const { owner } = this;
+    this.#items.set(path, { data, modified: this.#clock.wall(), mode, owner, identity: `${this.#made++}` });
   }
 
   /** Changes what is known of a path. */

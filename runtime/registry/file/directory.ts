@@ -66,7 +66,7 @@ export class RecordDirectory {
   /**
    * Makes the directory if it is not there, and sees to it that it is the user's own.
    *
-   * @returns Whether it had to be made.
+   * @returns Whether it is another than the last time: it had to be made, or somebody else has made it.
    * @throws {MuonError} `failed_precondition`, if others own it or may look into it; `unavailable`, if it cannot be
    * made or looked at.
    */

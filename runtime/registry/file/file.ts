@@ -60,6 +60,9 @@ class FileBackend implements PolledBackend {
   readonly #directory: RecordDirectory;
   #changed: (() => void) | undefined;
   #watch: Disposable | undefined;
+  /** Whether the directory is another than at the last look. */
+  #replaced = false;
+  anew = false;
 
   constructor({ system, directory, log = SILENT }: FileRegistryOptions) {
     const { clock, platform } = system;
@@ -85,9 +88,14 @@ class FileBackend implements PolledBackend {
   }
 
   async look(): Promise<ServiceRecord[]> {
-    const made = await this.#directory.prepare();
-    if (this.#changed !== undefined && (made || this.#watch === undefined)) this.#listen(this.#changed);
-    return await this.#directory.look();
+    await this.#prepare();
+    if (this.#changed !== undefined && (this.#replaced || this.#watch === undefined)) {
+      this.#listen(this.#changed);
+    }
+    const records = await this.#directory.look();
+    this.anew = this.#replaced;
+    this.#replaced = false;
+    return records;
   }
 
   async put(record: ServiceRecord, ttl: number): Promise<void> {
@@ -97,7 +105,7 @@ class FileBackend implements PolledBackend {
       name: fileNameOf(record.name, record.version, node.id),
       bytes: encodeEnvelope({ service: { ...record, nodes: [node] }, written, ttl }, platform),
     }));
-    await this.#directory.prepare();
+    await this.#prepare();
     for (const { name, bytes } of files) await this.#directory.write(name, bytes);
   }
 
@@ -115,6 +123,10 @@ class FileBackend implements PolledBackend {
     this.#changed = undefined;
     this.#watch?.[Symbol.dispose]();
     this.#watch = undefined;
+  }
+
+  async #prepare(): Promise<void> {
+    if (await this.#directory.prepare()) this.#replaced = true;
   }
 
   #listen(changed: () => void): void {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rename, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -217,12 +217,59 @@ test("a directory that is removed is made again, and watched again", async () =>
   await registry.register(greeter("1", "a"), { ttl: 60_000 });
   files.wipe(HOME);
   await clock.advance(1_000);
-  assert.deepEqual(seen, ["sync", "create", "delete"]);
+  assert.deepEqual(seen, ["sync", "create", "sync"], "nobody has said that the node is gone");
   await registry.register(greeter("1", "a"), { ttl: 60_000 });
-  assert.deepEqual(seen, ["sync", "create", "delete", "create"]);
+  assert.deepEqual(seen, ["sync", "create", "sync", "create"]);
   assert.equal(files.watches, 1);
   await registry[Symbol.asyncDispose]();
   await following;
+});
+
+test("a directory that another process has made again is known to be another, and watched again", async () => {
+  const { files, open, clock } = machine();
+  await using here = open({ poll: 3_600_000 });
+  await using there = open({ poll: 1_000 });
+  const seen: string[] = [];
+  const following = (async () => {
+    for await (const event of there.watch({ service: "greeter" })) {
+      seen.push(`${event.type} ${nodesOf(event.type === "sync" ? [...event.services] : [event.service])}`);
+    }
+  })();
+  await clock.advance(0);
+  await here.register(greeter("1", "a"), { ttl: 60_000 });
+  await here.register(greeter("1", "b"), { ttl: 60_000 });
+  await clock.advance(1_000);
+  files.wipe(HOME);
+  await here.register(greeter("1", "b"), { ttl: 60_000 });
+  await clock.advance(1_000);
+  assert.deepEqual(seen.slice(-1), ["sync b"]);
+  await here.deregister(greeter("1", "b"));
+  await clock.advance(50);
+  assert.deepEqual(seen.slice(-1), ["delete b"]);
+  await there[Symbol.asyncDispose]();
+  await following;
+});
+
+test("so is a real directory", async () => {
+  const home = await mkdtemp(join(tmpdir(), "muon-file-"));
+  const uid = (await machineFiles.stat(home))!.owner;
+  const system = { clock: machineClock, platform: platform(machineFiles, home, uid) };
+  const open = () => createFileRegistry({ system, poll: 20, directory: join(home, "nodes") });
+  const here = open();
+  const there = open();
+  const seen: string[] = [];
+  for await (const event of there.watch({ service: "greeter" })) {
+    seen.push(event.type);
+    if (seen.length === 1) await here.register(greeter("1", "a"), { ttl: 60_000 });
+    else if (seen.length === 2) {
+      await rename(join(home, "nodes"), join(home, "gone"));
+      await here.register(greeter("2", "b"), { ttl: 60_000 });
+    } else break;
+  }
+  assert.deepEqual(seen, ["sync", "create", "sync"]);
+  await here[Symbol.asyncDispose]();
+  await there[Symbol.asyncDispose]();
+  await rm(home, { recursive: true });
 });
 
 test("where nothing can be watched, the directory is polled", async () => {
