@@ -372,7 +372,7 @@ export class ServiceCore implements Service {
       // What is to be opened is open before it is closed; half of the time is left for what comes then.
       using half = deadlineIn(system.clock, stopTimeout / 2);
       await until(half.signal, this.#afterStart).catch((error) => {
-        if (error === half.signal.reason) errors.push(notDone("afterStart"));
+        if (error === half.signal.reason) log.warn("stopping while a hook of afterStart is not done");
         else if (error !== this.#halt.signal.reason) errors.push(error);
       });
     }
@@ -412,7 +412,13 @@ export class ServiceCore implements Service {
       try {
         await until(deadline.signal, Promise.resolve(hook(this)));
       } catch (error) {
-        errors.push(error === deadline.signal.reason ? notDone(which) : error);
+        errors.push(
+          error === deadline.signal.reason
+            ? new MuonError("deadline_exceeded", `A hook of ${which} was not done in time`, {
+              id: "muon.service",
+            })
+            : error,
+        );
       }
     }
   }
@@ -436,12 +442,6 @@ export class ServiceCore implements Service {
       );
     }
   }
-}
-
-function notDone(which: string): MuonError {
-  return new MuonError("deadline_exceeded", `A hook of ${which} was not done in time`, {
-    id: "muon.service",
-  });
 }
 
 function listOf(hooks: Hook | readonly Hook[] | undefined): readonly Hook[] {
