@@ -328,6 +328,10 @@ describe("a stop", () => {
       assert.deepEqual(await made.registry.listServices(), []);
     }
     assert.equal(gone, 2);
+    assert.ok(
+      !made.lines.some(({ message }) => /without it/.test(String(message))),
+      "it is waited for first",
+    );
   });
 
   test("during afterStart waits for the hook that runs, begins no other, and ends the start", async () => {

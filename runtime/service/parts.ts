@@ -50,8 +50,8 @@ export interface PartsOptions {
 /** What a record is made of: if a registry refuses one, it may be for these. */
 const IN_RECORD: readonly Setting[] = ["name", "version", "id", "address", "advertise", "metadata"];
 
-/** How long a stop waits for the registry before callers are told to go elsewhere, in ms; at most a quarter of its time. */
-const LEAVING = 1_000;
+/** How long a stop waits for the registry before callers are told to go elsewhere: a quarter of its time, within these ms. */
+const LEAVING = { least: 100, most: 1_000 };
 
 /** The parts of one service. */
 export class Parts {
@@ -162,14 +162,10 @@ export class Parts {
   async #leave(left: Promise<void> | undefined): Promise<void> {
     if (left === undefined) return;
     const { system: { clock }, options: { stopTimeout = SERVICE_DEFAULTS.stopTimeout } } = this.#how;
-    using share = deadlineIn(clock, Math.min(LEAVING, stopTimeout / 4));
+    using share = deadlineIn(clock, Math.min(LEAVING.most, Math.max(LEAVING.least, stopTimeout / 4)));
+    const { log, registry } = this.components;
     await until(share.signal, left).catch(() => {
-      this.components.log.warn(
-        "the registry has not answered; callers are told to go elsewhere before it has",
-        {
-          registry: this.components.registry.name,
-        },
-      );
+      log.warn("the registry has not answered; callers are told without it", { registry: registry.name });
     });
   }
 
