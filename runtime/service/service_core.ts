@@ -33,7 +33,7 @@ import type { Service, SubscribeToOptions } from "./service.ts";
 import { checkExposure, checkTls, listenTls } from "./tls.ts";
 
 /** How long a process lives on after `run` was ended by a signal, when something keeps it alive, in ms. */
-const LEFTOVER = 1_000;
+const LEFTOVER = 3_000;
 
 type State = "idle" | "starting" | "running" | "stopping" | "stopped";
 
