@@ -57,7 +57,7 @@ interface NativeBase64 {
 }
 const nativeFrom = (Uint8Array as unknown as { fromBase64?(text: string): Uint8Array }).fromBase64;
 
-/** Bytes that are encoded at a time: as arguments, of which there may not be any number; by three, so that only the last is padded. */
+/** Bytes that are encoded at a time: few enough to be arguments, and divisible by three, so that only the last is padded. */
 const PIECE = 6_144;
 
 /**

@@ -31,7 +31,7 @@ const DEEPEST = 16;
 /** Most bytes that are written here: a value that holds itself, or a list of nothing but length, is to end somewhere. */
 const LONGEST = 16_777_216;
 
-/** Longest array that is kept to be used again, in bytes. */
+/** Longest array that is kept to be used again, in bytes: of the one that is kept, and the one that is lent. */
 const KEPT = 2_097_152;
 
 /** What {@link decodePlain} gives for a message that is not as plain as all that. */
@@ -91,7 +91,8 @@ export function encodePlain(value: unknown): Uint8Array | undefined {
 
 /**
  * Takes back the bytes of a message, which nobody has any more: a long one's array is used for another. A new one for
- * each takes a tenth (Node) to a fifth (Deno, Bun) of the CPU of who sends a stream of 64 kB items.
+ * each takes a tenth (Node) to a fifth (Deno, Bun) of the CPU of who sends a stream of 64 kB items, and on Node 15 % of
+ * the time of a call of 1 MB.
  */
 export function reclaimPlain(bytes: Uint8Array): void {
   if (lent === undefined || bytes.buffer !== lent) return;

@@ -52,7 +52,7 @@ describe("run", () => {
       assert.equal(platform.exitCode, undefined, "it ends by itself");
       assert.equal(platform.raise(signal), 0, "and listens to signals no more");
       assert.deepEqual(await made.registry.listServices(), []);
-      await made.clock.advance(1_000);
+      await made.clock.advance(3_000);
       assert.equal(platform.exitCode, 0, "unless something keeps it alive");
     }
   });

@@ -35,9 +35,9 @@ export interface Lender {
 }
 
 /**
- * Takes the answer to a call with one input, and may take the input back. Exactly one of `reply` and `fail` is called, once, and never before
- * {@link Link.unary} has returned. A sink instead of a promise: a call's own object is the sink, so that the hot path
- * makes neither promises nor closures, and a call can be cancelled without an AbortController.
+ * Takes the answer to a call with one input, and may take the input back. Exactly one of `reply` and `fail` is called,
+ * once, and never before {@link Link.unary} has returned. A sink instead of a promise: a call's own object is the sink,
+ * so that the hot path makes neither promises nor closures, and a call can be cancelled without an AbortController.
  */
 export interface ReplySink extends Lender {
   /** Until when the answer is waited for, as `timeout` in the head says, in ms on the steady clock. @default {none} */
