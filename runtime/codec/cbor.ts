@@ -11,7 +11,8 @@ import { EMPTY } from "../bytes.ts";
 import { MuonError, textOf } from "../errors.ts";
 import { LIMITS } from "../policy.ts";
 import { checkCbor } from "./cbor_check.ts";
-import { decodePlain, encodePlain, NOT_PLAIN, reclaimPlain } from "./cbor_plain.ts";
+import { decodePlain, NOT_PLAIN } from "./cbor_plain_reader.ts";
+import { encodePlain, reclaimPlain } from "./cbor_plain_writer.ts";
 import type { Codec, Marshal } from "./codec.ts";
 import { checkMaxDepth } from "./limits.ts";
 

@@ -3,7 +3,8 @@ import { describe, test } from "node:test";
 import { Encoder } from "cbor-x/encode";
 import { below, seeded } from "../random.ts";
 import { checkCbor } from "./cbor_check.ts";
-import { decodePlain, encodePlain, NOT_PLAIN, reclaimPlain } from "./cbor_plain.ts";
+import { decodePlain, NOT_PLAIN } from "./cbor_plain_reader.ts";
+import { encodePlain, reclaimPlain } from "./cbor_plain_writer.ts";
 
 const library = new Encoder({
   useRecords: false,
