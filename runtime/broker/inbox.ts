@@ -182,6 +182,8 @@ export class Inbox {
   readonly #leaving: Entry[] = [];
   readonly #passing = new Set<Entry>();
   #open = true;
+  /** Bytes of the largest message so far. */
+  #largest = 0;
   #closing: Promise<void> | undefined;
   #changed: (() => void)[] = [];
 
@@ -200,7 +202,11 @@ export class Inbox {
     if (!this.#open) return false;
     const { capacity, capacityBytes } = this.#options.policy;
     const count = this.#count;
-    return count < capacity && (count === 0 || this.#bytes + body.length <= capacityBytes);
+    if (count === 0) return capacity > 0;
+    if (count >= capacity) return false;
+    // Where as many of the largest would fit, they need not be added up.
+    const largest = Math.max(this.#largest, body.length);
+    return (count + 1) * largest <= capacityBytes || this.#bytes + body.length <= capacityBytes;
   }
 
   /** How many messages wait. */
@@ -208,7 +214,7 @@ export class Inbox {
     return this.#waiting.length + this.#retries.size + this.#leaving.length + this.#passing.size;
   }
 
-  /** How large they are. They are few enough to be added up, and change places in too many ways to be kept count of. */
+  /** How large they are. They change places in too many ways to be kept count of. */
   get #bytes(): number {
     let bytes = 0;
     for (const entries of [this.#waiting, this.#retries.keys(), this.#leaving, this.#passing]) {
@@ -225,6 +231,7 @@ export class Inbox {
   /** Takes a message, if there is room; gives whether it did. The handler does not run before this returns. */
   offer(message: Message, { attempt, tried }: History = NEW): boolean {
     if (!this.hasRoomFor(message)) return false;
+    this.#largest = Math.max(this.#largest, message.body.length);
     this.#waiting.push({
       message,
       tried,
