@@ -24,7 +24,7 @@ export function streamInput(items: Stream, endpoint: string): AsyncIterable<unkn
   const refuse = (): never => {
     throw new MuonError(
       "invalid_argument",
-      `${endpoint} takes one input, and the caller sent a stream (to take both, it needs the option kind of @Method)`,
+      `${endpoint} takes one input, and the caller sent a stream (one that takes a stream says so by the option kind of @Method)`,
     );
   };
   return new Proxy(items, {
