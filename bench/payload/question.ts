@@ -43,11 +43,11 @@ const question: Question = {
     `One call at a time, of 1 MB a twentieth as many; 1 kB is 1,000 bytes. The limit's server sends each message
 back as it came, and encodes nothing; muon's payload is a field of the input and of the answer.
 
-muon cuts 1 MB into frames of 65 kB, between which small calls go, and puts them together again. That takes one array
-more on each side than the limit has, and arrays of this size cost what the system takes to map and zero their memory: to
-make and fill one takes 140 µs on Bun, 360 on Node and 450 on Deno, to fill one that is there 35. On Bun, where the
-limit is fastest, a third of a client's CPU is memory that is moved, zeroed and mapped (\`perf record\`); with frames of
-a whole value, which small calls would wait for, its ratio was 1.85 instead of 2.9.`,
+muon sends 1 MB in one frame where no other call is under way, and in parts of 65 KiB beside others, which may go
+between them. On its way out it is copied twice more than the limit's, into CBOR and into its frame, which is a quarter
+of the CPU on Bun, where the limit is fastest, instead of a sixth (\`perf record\`, \`memmove\`). Parts have to be put
+together again, in an array more: to make and fill one takes 140 µs on Bun, 360 on Node and 450 on Deno, to fill one that
+is there 35.`,
   goals: [
     {
       says: "10 kB ≤ 1.3 × the time of bare WebSocket messages of that size",

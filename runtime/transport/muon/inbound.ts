@@ -89,7 +89,7 @@ export class InboundCall extends Entry implements Incoming {
       return this.fail(tooLarge("output", body.length, sender.peer.maxMessage));
     }
     if (trailer.size > 0 && this.#refused(trailer)) return;
-    if (body.length <= sender.fragment) {
+    if (sender.portion(body.length) === body.length) {
       sender.reply(this.id, body, trailer);
       lender?.reclaim?.(body);
       this.#finish();

@@ -85,8 +85,8 @@ export class Outbox {
     if (this.#error !== undefined) return rejected(this.#error);
     const sender = this.#sender;
     if (
-      this.#chunks.length > 0 || this.#credit <= 0 || sender.congested || body.length > sender.fragment ||
-      this.#held
+      this.#chunks.length > 0 || this.#credit <= 0 || sender.congested || this.#held ||
+      sender.portion(body.length) < body.length
     ) {
       if (sender.full) {
         this.#owner.refuse(sender.overflow());
@@ -154,7 +154,7 @@ export class Outbox {
     } else {
       const { body } = chunk;
       const from = this.#at;
-      const part = body.subarray(from, from + sender.fragment);
+      const part = body.subarray(from, from + sender.portion(body.length - from));
       written = part.length;
       const more = from + written < body.length;
       this.#credit -= written + OVERHEAD;

@@ -185,10 +185,10 @@ export class Outgoing {
 
   /** Why a call cannot even wait, if it would have to. */
   #crowded(size: number): MuonError | undefined {
-    const { peer, fragment, full, unsent } = this.#sender;
+    const { peer, slice, full, unsent } = this.#sender;
     const limits = this.#options;
     if (this.#calls.size < peer.maxStreams) {
-      return size > fragment && full ? this.#sender.overflow() : undefined;
+      return size > slice && full ? this.#sender.overflow() : undefined;
     }
     if (peer.maxStreams === 0) return noCalls();
     if (this.#waiting.size < limits.queuedCalls && !full) return undefined;

@@ -51,6 +51,12 @@ export interface Wire {
   close(code: number, reason: string): void;
 }
 
+/** What else goes on over the connection. */
+export interface Traffic {
+  /** Whether at most one call is under way: a large frame of it keeps no other waiting. */
+  readonly lone: boolean;
+}
+
 /** Bytes of large bodies that are written in a turn, so that a turn stays short. */
 const TURN = 262_144;
 /** Longest reason of a CANCEL or GOAWAY that is sent, in UTF-16 units. */
@@ -62,8 +68,8 @@ export class Sender {
   peer: Hello;
   /** Whether the socket has as much as it may: what may wait, waits. */
   congested = false;
-  /** Largest body that goes into one frame. */
-  fragment: number = FLOOR;
+  /** Largest body that goes into one frame, whatever else is under way. */
+  slice: number = FLOOR;
   /** Bytes that wait for credit, for the socket, or for a call that was not sent yet. */
   unsent = 0;
   /** Id of the last call that was written. */
@@ -72,6 +78,9 @@ export class Sender {
   sentCall = 0;
   readonly #wire: Wire;
   readonly #options: WireOptions;
+  readonly #traffic: Traffic;
+  /** Largest body that goes into one frame when nothing else is. */
+  #fragment = FLOOR;
   readonly #writer = new Writer();
   readonly #routes = new RoutesOut();
   readonly #keys = new KeysOut();
@@ -82,9 +91,10 @@ export class Sender {
   #ready: Outbox[] = [];
   #turn = 0;
 
-  constructor(wire: Wire, options: WireOptions) {
+  constructor(wire: Wire, options: WireOptions, traffic: Traffic) {
     this.#wire = wire;
     this.#options = options;
+    this.#traffic = traffic;
     this.peer = {
       maxMessage: options.maxMessage,
       // The least that it may say: of those that were sent beyond what it takes, none would be run.
@@ -128,9 +138,16 @@ export class Sender {
   /** Takes the other end's HELLO. */
   greet(hello: Hello): void {
     this.peer = hello;
-    this.fragment = Math.min(hello.fragment, this.#options.fragment);
+    this.#fragment = Math.min(hello.fragment, this.#options.fragment);
+    this.slice = Math.min(this.#fragment, this.#options.slice);
     this.#routes.allow(hello.routes);
     this.#keys.allow(hello.keys);
+  }
+
+  /** How much of a body goes into its next frame. */
+  portion(length: number): number {
+    if (length <= this.slice) return length;
+    return Math.min(length, this.#traffic.lone ? this.#fragment : this.slice);
   }
 
   /** Why the other end would not take metadata, if it would not. */
@@ -151,9 +168,8 @@ export class Sender {
    * @returns How many bytes of the input were written.
    */
   call(id: number, head: CallHead, body: Uint8Array | undefined): number {
-    const { fragment } = this;
     const writer = this.#writer;
-    const length = body === undefined ? 0 : Math.min(body.length, fragment);
+    const length = body === undefined ? 0 : this.portion(body.length);
     let kind = head.idempotent ? CALL | IDEMPOTENT : CALL;
     if (body === undefined) kind |= STREAM;
     else if (length < body.length) kind |= MORE;
@@ -214,7 +230,7 @@ export class Sender {
   /** Writes ERROR. */
   error(id: number, error: MuonError, trailer: Metadata): void {
     const writer = this.#writer;
-    const texts = errorTexts(error, this.fragment);
+    const texts = errorTexts(error, this.slice);
     const kind = error.notRun ? ERROR | NOT_RUN : ERROR;
     const frame = writer.begin(kind, id, errorRoom(texts) + metadataRoom(trailer));
     writeError(writer, error, texts);

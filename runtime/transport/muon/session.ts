@@ -22,7 +22,7 @@ import { SLACK, type WireOptions } from "./limits.ts";
 import type { Outbound } from "./outbound.ts";
 import { Outgoing } from "./outgoing.ts";
 import { ProtocolError, Reader } from "./reader.ts";
-import { Sender, type Wire } from "./sender.ts";
+import { Sender, type Traffic, type Wire } from "./sender.ts";
 import { Serving } from "./serving.ts";
 
 /** WebSocket's close code: done. */
@@ -58,7 +58,7 @@ export interface SessionOptions {
 }
 
 /** One connection's protocol. */
-export class Session implements InboxContext {
+export class Session implements InboxContext, Traffic {
   /** The other end. */
   readonly peer: Peer;
   /** Writes. */
@@ -102,7 +102,7 @@ export class Session implements InboxContext {
     this.options = options;
     this.wheel = from.wheel;
     this.holdings = new Holdings(options.held);
-    this.sender = new Sender(wire, options);
+    this.sender = new Sender(wire, options, this);
     this.#wire = wire;
     this.#clock = from.clock;
     this.#served = new Serving(from.accept, options.maxStreams);
@@ -143,6 +143,11 @@ export class Session implements InboxContext {
   /** Calls of the other end that are not over. */
   get serving(): number {
     return this.#served.size;
+  }
+
+  /** Whether at most one call is under way, of either end. */
+  get lone(): boolean {
+    return this.#calls.size + this.#served.size <= 1;
   }
 
   /** Whether a call may be made. */

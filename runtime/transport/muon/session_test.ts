@@ -8,7 +8,7 @@ import { VirtualClock } from "../../virtual_clock.ts";
 import type { Incoming } from "../transport.ts";
 import * as frames from "./frames.ts";
 import type { InboundCall } from "./inbound.ts";
-import { wireOptions } from "./limits.ts";
+import { FLOOR, wireOptions } from "./limits.ts";
 import { Explainer } from "./explain.ts";
 import { hex, type TestCall, TestEnd, TestPair } from "./testing.ts";
 import { Writer } from "./writer.ts";
@@ -500,6 +500,49 @@ describe("credit", () => {
     await pair.settle();
     assert.equal(pair.listener.calls.length, 4);
     assert.deepEqual(large.map((call) => call.answers), [0, 0, 0]);
+  });
+
+  test("a large body goes in one frame where no other call is under way, and in slices beside others", async () => {
+    const limits = { fragment: 400_000, slice: FLOOR };
+    const pair = new TestPair({ dialler: limits, listener: limits });
+    await pair.settle();
+    const lengths = (messages: readonly Uint8Array[]) => {
+      const found: number[] = [];
+      for (const message of messages) {
+        for (let at = 0; at < message.length;) {
+          const length = (message[at + 1]! << 16) | (message[at + 2]! << 8) | message[at + 3]!;
+          if (length > 1_000) found.push(length);
+          at += 4 + length;
+        }
+      }
+      return found;
+    };
+    const pass = (from: TestEnd, to: TestEnd) => {
+      const messages = from.take();
+      for (const message of messages) to.session.receive(message);
+      return lengths(messages);
+    };
+    const large = new Uint8Array(300_000).fill(7);
+
+    const first = pair.dialler.call(large);
+    assert.equal(pass(pair.dialler, pair.listener).length, 1, "the input");
+    pair.listener.calls[0]!.reply(large);
+    assert.equal(pass(pair.listener, pair.dialler).length, 1, "the answer");
+    assert.deepEqual(first.body, large);
+
+    const stream = pair.dialler.open();
+    void stream.send(large);
+    assert.equal(pass(pair.dialler, pair.listener).length, 1, "the item of a stream");
+
+    const beside = pair.dialler.call(large);
+    const slices = pass(pair.dialler, pair.listener);
+    assert.ok(slices.length > 1 && slices.every((length) => length < FLOOR + 100), `${slices}`);
+    await pair.settle();
+    pair.listener.calls[2]!.reply(large);
+    const answer = pass(pair.listener, pair.dialler);
+    assert.ok(answer.length > 1 && answer.every((length) => length < FLOOR + 100), `${answer}`);
+    await pair.settle();
+    assert.deepEqual(beside.body, large);
   });
 
   test("while the socket is full, bodies wait for it, and calls do not", async () => {
