@@ -185,6 +185,13 @@ export interface Platform {
   exit(code?: number): void;
   /** Calls back when what this turn of the event loop has to do is done, before it waits for I/O or time. */
   endOfTurn(callback: () => void): void;
+  /**
+   * Whether a call that is the only one on its connection is sent at once, not at the end of the turn: where another
+   * round of the event loop takes longer than what it may save.
+   *
+   * @default {false}
+   */
+  readonly prompt?: boolean;
   /** Listens. Rejects with an error that names the address and says what to do, if it cannot. */
   serve(options: HostOptions): Promise<Host>;
   /**

@@ -26,6 +26,7 @@ export type Own = Pick<
   | "files"
   | "writeError"
   | "endOfTurn"
+  | "prompt"
   | "serve"
   | "dialWebSocket"
   | "fetchWith"

@@ -47,7 +47,12 @@ export class MuonLink implements Link {
   constructor(socket: MessageSocket, from: MuonLinkOptions) {
     this.peer = from.peer;
     const wire = this.#wire = new SocketWire(socket, from);
-    this.#session = wire.session = new Session({ ...from, clock: from.system.clock, wire });
+    this.#session = wire.session = new Session({
+      ...from,
+      clock: from.system.clock,
+      prompt: from.system.platform.prompt ?? false,
+      wire,
+    });
     socket.listen(new Ear({ link: this, session: this.#session, wire }));
   }
 

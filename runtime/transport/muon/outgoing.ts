@@ -12,7 +12,7 @@ import { MAX_NAME, type WireOptions } from "./limits.ts";
 import { OpenCall, type Outbound, UnaryCall } from "./outbound.ts";
 import { ProtocolError } from "./reader.ts";
 import type { Sender } from "./sender.ts";
-import type { Session } from "./session.ts";
+import type { Session, SessionOptions } from "./session.ts";
 import { StreamTable } from "./stream_table.ts";
 import { Waiting } from "./waiting.ts";
 
@@ -28,17 +28,22 @@ export class Outgoing {
   readonly #sender: Sender;
   readonly #options: WireOptions;
   readonly #clock: Clock;
+  readonly #prompt: boolean;
   /** All that are not over, those that wait included. */
   readonly #calls = new StreamTable<Outbound>();
   readonly #waiting: Waiting;
   #nextId: number;
 
-  /** @param options `first`: the lowest id of this end. */
-  constructor(session: Session, options: { readonly clock: Clock; readonly first: 1 | 2 }) {
+  /** @param options `first`: the lowest id of this end. `prompt`: as {@link SessionOptions.prompt}. */
+  constructor(
+    session: Session,
+    options: { readonly clock: Clock; readonly first: 1 | 2; readonly prompt: boolean },
+  ) {
     this.#session = session;
     this.#sender = session.sender;
     this.#options = session.options;
     this.#clock = options.clock;
+    this.#prompt = options.prompt;
     this.#waiting = new Waiting(session.sender);
     this.#nextId = options.first;
   }
@@ -58,7 +63,9 @@ export class Outgoing {
     const refusal = this.#refusal(head, body.length);
     if (refusal !== undefined) return new RefusedCall(sink, refusal);
     const call = new UnaryCall(this.#session, this.#takeId(), { head, sink });
+    const corked = this.#prompt && this.#calls.size === 0 && this.#sender.cork();
     this.#make(call, body);
+    if (corked) this.#sender.uncork(true);
     if (head.timeout > 0) {
       const deadline = sink.deadline ?? this.#clock.now() + head.timeout;
       if (sink.timed === true) call.at = deadline;

@@ -299,14 +299,17 @@ export class Sender {
     if (this.#writer.size > 0) this.#cut();
   }
 
-  /** Lets what is written from now on wait for {@link Sender.uncork}, unless the turn's end is awaited already. */
-  cork(): void {
-    this.#corked = !this.#awake;
+  /**
+   * Lets what is written from now on wait for {@link Sender.uncork}; not if it waits already, for that or for the end of
+   * the turn. Gives whether it does from now on.
+   */
+  cork(): boolean {
+    if (this.#awake || this.#corked) return false;
+    return this.#corked = true;
   }
 
-  /** Sends what was written since {@link Sender.cork}: `now`, or at the end of the turn. */
+  /** Sends what was written since {@link Sender.cork}, which gave `true`: `now`, or at the end of the turn. */
   uncork(now: boolean): void {
-    if (!this.#corked) return;
     this.#corked = false;
     if (!this.#awake) return;
     if (now) this.flush();

@@ -45,6 +45,8 @@ export interface SessionOptions {
   readonly options: WireOptions;
   /** Time. */
   readonly clock: Clock;
+  /** Whether a call of this end is sent at once, not at the end of the turn, where none else is open. */
+  readonly prompt: boolean;
   /** Deadlines. */
   readonly wheel: TimerWheel;
   /** The other end. */
@@ -109,7 +111,11 @@ export class Session implements InboxContext, Traffic {
     this.#routes = new RoutesIn(options.routes);
     this.#keys = new KeysIn(options.keys);
     this.#maxFrame = options.fragment + options.maxMetadata + SLACK;
-    this.#calls = new Outgoing(this, { clock: from.clock, first: from.dialler ? 1 : 2 });
+    this.#calls = new Outgoing(this, {
+      clock: from.clock,
+      first: from.dialler ? 1 : 2,
+      prompt: from.prompt,
+    });
     this.#keepalive = new Keepalive({
       clock: from.clock,
       wheel: from.wheel,
@@ -194,8 +200,7 @@ export class Session implements InboxContext, Traffic {
     this.now = this.#clock.now();
     this.received++;
     this.#keepalive.heard = true;
-    const lone = isLoneCall(message);
-    if (lone) this.sender.cork();
+    const corked = isLoneCall(message) && this.sender.cork();
     const reader = new Reader(message);
     let fault: { readonly thrown: unknown } | undefined;
     while (reader.at < message.length && this.#over === undefined) {
@@ -209,7 +214,7 @@ export class Session implements InboxContext, Traffic {
       reader.at = reader.end;
     }
     // Nothing is open that might be answered in this turn, too.
-    if (lone) this.sender.uncork(this.#served.size === 0);
+    if (corked) this.sender.uncork(this.#served.size === 0);
     this.#settle();
     if (fault !== undefined) throw fault.thrown;
   }

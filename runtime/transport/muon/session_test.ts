@@ -244,6 +244,27 @@ describe("when answers leave", () => {
     end.calls[0]!.reply(hex("02"));
     assert.deepEqual(ids(end.take()), [[3, 1]]);
   });
+
+  test("a call of a prompt end leaves at once if no other is open, and with the others of its turn if one is", () => {
+    const end = new TestEnd(new VirtualClock(), { dialler: true, prompt: true });
+    end.session.receive(HELLO);
+    end.take();
+    end.call();
+    assert.equal(end.wire.awake, false);
+    assert.deepEqual(ids(end.wire.sent), [[1]]);
+    end.call();
+    end.call();
+    assert.deepEqual(ids(end.take()), [[1], [3, 5]]);
+  });
+
+  test("a call of one that is not waits for the end of the turn", () => {
+    const end = new TestEnd(new VirtualClock(), { dialler: true });
+    end.session.receive(HELLO);
+    end.take();
+    end.call();
+    assert.deepEqual(end.wire.sent, []);
+    assert.deepEqual(ids(end.take()), [[1]]);
+  });
 });
 
 describe("canceling and deadlines", () => {

@@ -51,6 +51,7 @@ export class TestEnd {
       limits?: Partial<WireOptions>;
       node?: string;
       address?: string;
+      prompt?: boolean;
       /** Takes calls, once they are in `calls`. */
       accept?: Accept;
     },
@@ -61,6 +62,7 @@ export class TestEnd {
       // Frames of the least size, so that bodies of some 100 kB come in parts.
       options: wireOptions({ fragment: FLOOR, ...options.limits }),
       clock,
+      prompt: options.prompt ?? false,
       wheel: new TimerWheel(clock),
       peer: { address: options.address ?? (options.dialler ? "listener:1" : "dialler:1") },
       accept: (call) => {
