@@ -12,7 +12,7 @@ import { MAX_NAME, type WireOptions } from "./limits.ts";
 import { OpenCall, type Outbound, UnaryCall } from "./outbound.ts";
 import { ProtocolError } from "./reader.ts";
 import type { Sender } from "./sender.ts";
-import type { Session, SessionOptions } from "./session.ts";
+import type { Session } from "./session.ts";
 import { StreamTable } from "./stream_table.ts";
 import { Waiting } from "./waiting.ts";
 
@@ -34,7 +34,7 @@ export class Outgoing {
   readonly #waiting: Waiting;
   #nextId: number;
 
-  /** @param options `first`: the lowest id of this end. `prompt`: as {@link SessionOptions.prompt}. */
+  /** @param options `first`: the lowest id of this end. `prompt`: whether one that is alone is sent at once. */
   constructor(
     session: Session,
     options: { readonly clock: Clock; readonly first: 1 | 2; readonly prompt: boolean },
