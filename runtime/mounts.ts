@@ -163,9 +163,9 @@ export function toResponse({ status, body }: Refusal): Response {
   });
 }
 
-/** Whether a request asks for a WebSocket. */
+/** Whether a request asks for a WebSocket: no other method than GET can ({@link https://www.rfc-editor.org/rfc/rfc6455#section-4.1 | RFC 6455 §4.1}). */
 export function asksForSocket(head: RequestHead): boolean {
-  return head.header("upgrade")?.toLowerCase() === "websocket";
+  return head.method === "GET" && head.header("upgrade")?.toLowerCase() === "websocket";
 }
 
 /** The subprotocols that a `Sec-WebSocket-Protocol` header offers; clients join them with and without a space. */

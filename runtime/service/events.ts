@@ -21,7 +21,7 @@ import { type Handler, intercept, type Interceptor, type Invocation } from "../i
 import type { Logger } from "../log.ts";
 import { isKey, isValue, Metadata } from "../metadata.ts";
 import type { System } from "../platform.ts";
-import { validate } from "../schema.ts";
+import { type AnySchema, validate } from "../schema.ts";
 import { type Parent, ServerCall, type ServerCallHost } from "../server/server_call.ts";
 import { memberOf } from "../server/table.ts";
 
@@ -54,11 +54,10 @@ export function eventHandler(options: EventHandlerOptions): (delivery: Delivery)
   const what = `event on ${subscription.topic}`;
   // A handler may throw the very same status, of a call that it made: that one may do better the next time.
   const unfit = new WeakSet<object>();
-  const checked = async (event: unknown): Promise<unknown> => {
-    const { input } = subscription;
-    if (input === undefined) return event;
+  const { input } = subscription;
+  const checked = async (event: unknown, schema: AnySchema): Promise<unknown> => {
     try {
-      return await validate(input, event, what);
+      return await validate(schema, event, what);
     } catch (error) {
       if (error instanceof MuonError) unfit.add(error);
       throw error;
@@ -66,7 +65,10 @@ export function eventHandler(options: EventHandlerOptions): (delivery: Delivery)
   };
   const handle: Handler = intercept(
     options.interceptors,
-    async (invocation) => await method(await checked(invocation.input), invocation.context!),
+    async (invocation) => {
+      const event = input === undefined ? invocation.input : await checked(invocation.input, input);
+      return await method(event, invocation.context!);
+    },
   );
   const log = host.log.with({ service: definition.name, topic: subscription.topic });
 

@@ -38,7 +38,7 @@ import {
 import { Directory } from "./directory.ts";
 import { Lease } from "./lease.ts";
 import { receiver } from "./receiver.ts";
-import { type Outcome, type PostWindow, Sender } from "./sender.ts";
+import { type Outcome, type Posted, type PostWindow, Sender } from "./sender.ts";
 import { BROADCAST, deliveryLimit, encodeMessage, type Inlet, inletAt, recordOf } from "./wire.ts";
 
 /** Options of {@link createHttpBroker}. */
@@ -156,11 +156,10 @@ class Http implements HttpBroker {
     if (groups.length === 0) return { id: message.id, accepted: 0 };
 
     let encoded: Uint8Array | undefined;
-    const encode = () => encoded ??= this.#encode(topic, message);
-    using window = this.#sender.window(signals);
-    const outcomes = await Promise.all(
-      groups.map((group) => this.#deliver(group, { message, history: NEW, encode, signals, window })),
-    );
+    const posted: Posted = { encode: () => encoded ??= this.#encode(topic, message), signals };
+    using window = this.#sender.window(posted);
+    const what = { message, history: NEW, posted, window };
+    const outcomes = await Promise.all(groups.map((group) => this.#deliver(group, what)));
     let accepted = 0;
     const refused: Outcome[] = [];
     for (const outcome of outcomes) {
@@ -267,10 +266,12 @@ class Http implements HttpBroker {
       inlet.queue === queue && !history.tried.includes(inlet.id)
     );
     let encoded: Uint8Array | undefined;
-    const encode = () => encoded ??= this.#encode(topic, message, history);
-    const signals = [signal];
-    using window = this.#sender.window(signals);
-    const { type } = await this.#deliver(others, { message, history, encode, signals, window });
+    const posted: Posted = {
+      encode: () => encoded ??= this.#encode(topic, message, history),
+      signals: [signal],
+    };
+    using window = this.#sender.window(posted);
+    const { type } = await this.#deliver(others, { message, history, posted, window });
     if (type === "gone") return "none";
     if (type !== "accepted") return "busy";
     this.#log.debug("event handed over", { topic, queue, id: message.id, attempt: history.attempt });
@@ -278,7 +279,8 @@ class Http implements HttpBroker {
   }
 
   /** The subscriptions to a topic. What this process subscribes to, it knows before the registry. */
-  #inletsOf(topic: string, found: readonly Inlet[]): Inlet[] {
+  #inletsOf(topic: string, found: readonly Inlet[]): readonly Inlet[] {
+    if (this.#inboxes.size === 0) return found;
     const own = [...this.#inlets.values()].filter((inlet) => inlet.topic === topic);
     // Of this process's own, those that drain are still in the registry's answer.
     return [...own, ...found.filter(({ id }) => !this.#inboxes.has(id))];
@@ -301,9 +303,8 @@ class Http implements HttpBroker {
     what: {
       readonly message: Message;
       readonly history: History;
-      readonly encode: () => Uint8Array;
-      readonly signals: readonly AbortSignal[];
-      /** The time of the first post. Each further one has its own, as it begins later. */
+      readonly posted: Posted;
+      /** That of the first post. Each further one has its own, as it begins later. */
       readonly window: PostWindow;
     },
   ): Promise<Outcome> {
@@ -312,9 +313,7 @@ class Http implements HttpBroker {
     for (const inlet of this.#order(group)) {
       const own = this.#inboxes.get(inlet.id);
       const next: Outcome = own === undefined
-        ? await (posts++ === 0
-          ? this.#sender.post(inlet, what.encode(), what.window)
-          : this.#postLater(inlet, what))
+        ? await (posts++ === 0 ? this.#sender.post(inlet, what.window) : this.#postLater(inlet, what.posted))
         : own.offer(what.message, what.history)
         ? { type: "accepted" }
         : own.open
@@ -326,12 +325,9 @@ class Http implements HttpBroker {
     return outcome;
   }
 
-  async #postLater(
-    inlet: Inlet,
-    { encode, signals }: { readonly encode: () => Uint8Array; readonly signals: readonly AbortSignal[] },
-  ): Promise<Outcome> {
-    using window = this.#sender.window(signals);
-    return await this.#sender.post(inlet, encode(), window);
+  async #postLater(inlet: Inlet, posted: Posted): Promise<Outcome> {
+    using window = this.#sender.window(posted);
+    return await this.#sender.post(inlet, window);
   }
 
   #order(group: Group): Group {

@@ -23,6 +23,14 @@ export type Outcome =
   /** It was refused, or there was no answer in time. */
   | { readonly type: "failed"; readonly reason: string };
 
+/** What is posted to some subscriptions. */
+export interface Posted {
+  /** Gives the delivery's bytes; asked once a window, and not at all where nothing is posted. */
+  readonly encode: () => Uint8Array;
+  /** End the posts. */
+  readonly signals: readonly AbortSignal[];
+}
+
 /** What a {@link Sender} is made of. */
 export interface SenderOptions {
   /** Makes requests, and keeps connections for the next ones. */
@@ -36,45 +44,44 @@ export interface SenderOptions {
 }
 
 /**
- * The time that posts which begin together have, and what ends them: one signal and one timer for all of them, as these
- * cost a tenth of a post each. Disposed when the posts are over.
+ * What posts that begin together share: the request, the time they have, and what ends them. A signal and a timer of its
+ * own would cost each a tenth more. Disposed when the posts are over.
  */
 export class PostWindow implements Disposable {
   /** Whether there was no answer in time. */
   late = false;
   readonly #options: SenderOptions;
+  readonly #what: Posted;
   #abort: AbortController | undefined;
   #timer: Timer | undefined;
-  readonly #signals: readonly AbortSignal[];
+  #request: RequestInit | undefined;
 
-  /**
-   * @param options Time, and how much of it.
-   * @param signals End the posts before.
-   */
-  constructor(options: SenderOptions, signals: readonly AbortSignal[]) {
+  /** @param options Time, and how much of it. */
+  constructor(options: SenderOptions, what: Posted) {
     this.#options = options;
-    this.#signals = signals;
+    this.#what = what;
   }
 
   /**
-   * Ends the posts. The time begins when this is first asked for, with the first post.
+   * The request. The time begins when it is first asked for, with the first post.
    *
-   * @throws The reason of one of the signals, if it is aborted.
+   * @throws The reason of one of the signals, if it is aborted; what `encode` throws.
    */
-  get signal(): AbortSignal {
-    return (this.#abort ??= this.#begin()).signal;
+  get request(): RequestInit {
+    return this.#request ??= this.#begin();
   }
 
-  #begin(): AbortController {
+  #begin(): RequestInit {
+    const body = this.#what.encode() as Uint8Array<ArrayBuffer>;
     this.throwIfAborted();
-    const abort = new AbortController();
+    const abort = this.#abort = new AbortController();
     const { clock, timeout } = this.#options;
-    for (const one of this.#signals) one.addEventListener("abort", this, { once: true });
+    for (const one of this.#what.signals) one.addEventListener("abort", this, { once: true });
     this.#timer = clock.after(timeout, () => {
       this.late = true;
       abort.abort();
     });
-    return abort;
+    return { method: "POST", headers: HEADERS, body, redirect: "error", signal: abort.signal };
   }
 
   handleEvent({ target }: Event): void {
@@ -82,12 +89,12 @@ export class PostWindow implements Disposable {
   }
 
   throwIfAborted(): void {
-    for (const one of this.#signals) one.throwIfAborted();
+    for (const one of this.#what.signals) one.throwIfAborted();
   }
 
   [Symbol.dispose](): void {
     this.#timer?.cancel();
-    for (const one of this.#signals) one.removeEventListener("abort", this);
+    for (const one of this.#what.signals) one.removeEventListener("abort", this);
   }
 }
 
@@ -105,13 +112,9 @@ export class Sender {
     return this.#away.has(id);
   }
 
-  /**
-   * The time of posts that begin together.
-   *
-   * @param signals End them before.
-   */
-  window(signals: readonly AbortSignal[]): PostWindow {
-    return new PostWindow(this.#options, signals);
+  /** The request and the time of posts that begin together. */
+  window(what: Posted): PostWindow {
+    return new PostWindow(this.#options, what);
   }
 
   /**
@@ -119,15 +122,9 @@ export class Sender {
    *
    * @throws The reason of one of the window's signals, once it is aborted.
    */
-  async post(inlet: Inlet, body: Uint8Array, window: PostWindow): Promise<Outcome> {
+  async post(inlet: Inlet, window: PostWindow): Promise<Outcome> {
     const { fetch, timeout } = this.#options;
-    const request: RequestInit = {
-      method: "POST",
-      headers: HEADERS,
-      body: body as Uint8Array<ArrayBuffer>,
-      redirect: "error",
-      signal: window.signal,
-    };
+    const { request } = window;
     for (let again = true;; again = false) {
       try {
         const response = await fetch(inlet.url, request);

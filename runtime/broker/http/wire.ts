@@ -120,31 +120,28 @@ export function decodeMessage(body: Uint8Array): Delivered {
   }
   if (typeof parsed !== "object" || parsed === null) throw unreadable("it is no JSON object");
   const { Header, Body } = parsed as { Header?: unknown; Body?: unknown };
-  const header = headerOf(Header);
+  const came = headersOf(Header);
+  const header: Record<string, string> = {};
   let id = "";
   let { attempt, tried } = NEW;
-  for (const [name, value] of Object.entries(header)) {
+  for (const name of Object.keys(came)) {
+    const value = came[name];
+    if (typeof value !== "string") {
+      throw unreadable(`"Header" has ${JSON.stringify(name)}, which is no string`);
+    }
     const key = name.toLowerCase();
-    if (key === "micro-id") id = value;
-    else if (key === "muon-attempt") attempt = /^[1-9]\d{0,5}$/.test(value) ? Number(value) : 1;
+    if (key === "muon-attempt") attempt = /^[1-9]\d{0,5}$/.test(value) ? Number(value) : 1;
     else if (key === "muon-tried") tried = value.split(" ").filter((one) => one !== "");
-    else continue;
-    if (key !== "micro-id") delete header[name];
+    else if (name !== "__proto__") header[name] = value;
+    if (key === "micro-id") id = value;
   }
   return { message: { id, header, body: bodyOf(Body) }, history: { attempt, tried } };
 }
 
-function headerOf(value: unknown): Record<string, string> {
+function headersOf(value: unknown): Readonly<Record<string, unknown>> {
   if (value === undefined || value === null) return {};
   if (typeof value !== "object" || Array.isArray(value)) throw unreadable('"Header" is no object');
-  const header: Record<string, string> = {};
-  for (const [name, content] of Object.entries(value)) {
-    if (typeof content !== "string") {
-      throw unreadable(`"Header" has ${JSON.stringify(name)}, which is no string`);
-    }
-    if (name !== "__proto__") header[name] = content;
-  }
-  return header;
+  return value as Record<string, unknown>;
 }
 
 /** Go writes no bytes as `null`. */
