@@ -161,9 +161,10 @@ class BunSocket implements MessageSocket {
 
 /** Who sent a request. Bun tells it until the request is answered, and takes 1 µs: most handlers do not ask. */
 class BunPeer implements Peer {
-  readonly #request: Request;
+  /** Let go once it was asked: a WebSocket's would be held as long as that. */
+  #request: Request | undefined;
   readonly #server: BunServer<Data>;
-  #address: string | undefined;
+  #address = "";
 
   constructor(request: Request, server: BunServer<Data>) {
     this.#request = request;
@@ -171,9 +172,10 @@ class BunPeer implements Peer {
   }
 
   get address(): string {
-    if (this.#address === undefined) {
+    if (this.#request !== undefined) {
       const from = this.#server.requestIP(this.#request);
-      this.#address = from === null ? "" : hostPort(from.address, from.port);
+      this.#request = undefined;
+      if (from !== null) this.#address = hostPort(from.address, from.port);
     }
     return this.#address;
   }

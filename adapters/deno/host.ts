@@ -57,25 +57,25 @@ type Info = Deno.ServeHandlerInfo<Deno.NetAddr>;
 
 /** Who sent a request. Deno tells it until the request is answered, and takes 2 µs: most handlers do not ask. */
 class DenoPeer implements Peer {
-  readonly #info: Info;
-  #address: string | undefined;
+  /** Let go once it was asked: a WebSocket's would be held as long as that. */
+  #info: Info | undefined;
+  #address = "";
 
   constructor(info: Info) {
     this.#info = info;
   }
 
   get address(): string {
-    return this.#address ??= this.#ask();
-  }
-
-  #ask(): string {
-    try {
-      const { hostname, port } = this.#info.remoteAddr;
-      return hostPort(hostname, port);
-    } catch {
-      // The request is answered, and gone.
-      return "";
+    if (this.#info !== undefined) {
+      try {
+        const { hostname, port } = this.#info.remoteAddr;
+        this.#address = hostPort(hostname, port);
+      } catch {
+        // The request is answered, and gone.
+      }
+      this.#info = undefined;
     }
+    return this.#address;
   }
 }
 
