@@ -175,6 +175,11 @@ export class ClientCall extends WheelTimer implements Invocation, ReplySink, Cal
     this.#marshal!.reclaim?.(input);
   }
 
+  /** How many bytes in front of the input's are nobody's. */
+  front(input: Uint8Array): number {
+    return this.#marshal!.front?.(input) ?? 0;
+  }
+
   fail(error: MuonError): void {
     this.#handle = undefined;
     this.#failed(error);

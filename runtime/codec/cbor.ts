@@ -12,7 +12,7 @@ import { MuonError, textOf } from "../errors.ts";
 import { LIMITS } from "../policy.ts";
 import { checkCbor } from "./cbor_check.ts";
 import { decodePlain, NOT_PLAIN } from "./cbor_plain_reader.ts";
-import { encodePlain, reclaimPlain } from "./cbor_plain_writer.ts";
+import { encodePlain, frontOfPlain, reclaimPlain } from "./cbor_plain_writer.ts";
 import type { Codec, Marshal } from "./codec.ts";
 import { checkMaxDepth } from "./limits.ts";
 
@@ -82,6 +82,7 @@ export function cbor(options: CborOptions = {}): Codec {
       }
     },
     reclaim: reclaimPlain,
+    front: frontOfPlain,
     decode(bytes) {
       const { length } = bytes;
       if (length === 0) return undefined;

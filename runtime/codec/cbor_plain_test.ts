@@ -4,7 +4,7 @@ import { Encoder } from "cbor-x/encode";
 import { below, seeded } from "../random.ts";
 import { checkCbor } from "./cbor_check.ts";
 import { decodePlain, NOT_PLAIN } from "./cbor_plain_reader.ts";
-import { encodePlain, reclaimPlain } from "./cbor_plain_writer.ts";
+import { encodePlain, frontOfPlain, reclaimPlain } from "./cbor_plain_writer.ts";
 
 const library = new Encoder({
   useRecords: false,
@@ -241,6 +241,18 @@ describe("plain CBOR", () => {
     assert.deepEqual([first, second, outer].map((bytes) => decodePlain(bytes, 64)), [{ a: 1 }, { b: 2 }, {
       inner: "x",
     }]);
+  });
+
+  test("in front of a long message is room that may be written over, until another is written", () => {
+    const data = new Uint8Array(200_000).fill(7);
+    assert.equal(frontOfPlain(encodePlain({ n: 1 })!), 0, "others' messages are in front of a short one");
+    const long = encodePlain({ name: "x".repeat(10_000), data })!;
+    const front = frontOfPlain(long);
+    assert.ok(front >= 256);
+    new Uint8Array(long.buffer, long.byteOffset - front, front).fill(255);
+    assert.deepEqual(decodePlain(long, 64), { name: "x".repeat(10_000), data });
+    encodePlain({ data });
+    assert.equal(frontOfPlain(long), 0);
   });
 
   test("a long message's array is used again once it was given back, and no other", () => {

@@ -25,6 +25,12 @@ const DEEPEST = 16;
 /** Most bytes that are written here: a value that holds itself, or a list of nothing but length, is to end somewhere. */
 const LONGEST = 16_777_216;
 
+/**
+ * What is left in front of a message in an array of its own, in bytes: room for the head of the frame that carries it,
+ * so that it need not be copied behind that.
+ */
+const FRONT = 512;
+
 /** Longest array that is kept to be used again, in bytes: of the one that is kept, and the one that is lent. */
 const KEPT = 2_097_152;
 
@@ -91,12 +97,17 @@ export function reclaimPlain(bytes: Uint8Array): void {
   lent = undefined;
 }
 
+/** How many bytes in front of a message's, in their array, are nobody's: of the last long one, until it is given back. */
+export function frontOfPlain(bytes: Uint8Array): number {
+  return lent !== undefined && bytes.buffer === lent ? bytes.byteOffset : 0;
+}
+
 /** The message that is being written goes on in an array of its own, with room for `bytes` and more; not if too long. */
 function grow(bytes: number): boolean {
   if (at - start + bytes > LONGEST) return false;
   shared ??= { slab, view, at: start };
   const written = slab.subarray(start, at);
-  const length = Math.max(SLAB, 2 * written.length) + bytes;
+  const length = FRONT + Math.max(SLAB, 2 * written.length) + bytes;
   if (spare !== undefined && spare.length >= length) {
     slab = spare;
     spare = undefined;
@@ -104,9 +115,9 @@ function grow(bytes: number): boolean {
     slab = new Uint8Array(length);
   }
   view = new DataView(slab.buffer);
-  slab.set(written);
-  start = 0;
-  at = written.length;
+  slab.set(written, FRONT);
+  start = FRONT;
+  at = FRONT + written.length;
   room = slab.length - HEAD;
   return true;
 }

@@ -27,6 +27,12 @@ export interface Marshal {
    */
   reclaim?(bytes: Uint8Array): void;
   /**
+   * How many bytes in front of what {@link Marshal.encode} gave, in their array, are nobody's: whoever has the bytes may
+   * write there, too, as a frame's head, so that long bytes need not be copied behind it. They are then given back, or
+   * nobody's, together.
+   */
+  front?(bytes: Uint8Array): number;
+  /**
    * The same as text, where the format is text: whoever sends text anyhow is spared the bytes. `undefined`: no text, which
    * {@link Marshal.encode} has as no bytes.
    *

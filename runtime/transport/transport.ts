@@ -32,6 +32,8 @@ export interface CallHead {
 export interface Lender {
   /** Takes them back: they are sent, or copied, and nobody has them any more. Not every transport says so. */
   reclaim?(bytes: Uint8Array): void;
+  /** How many bytes in front of them, in their array, may be written over, too. @default {none} */
+  front?(bytes: Uint8Array): number;
 }
 
 /**

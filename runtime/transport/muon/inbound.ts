@@ -90,8 +90,7 @@ export class InboundCall extends Entry implements Incoming {
     }
     if (trailer.size > 0 && this.#refused(trailer)) return;
     if (sender.portion(body.length) === body.length) {
-      sender.reply(this.id, body, trailer);
-      lender?.reclaim?.(body);
+      sender.reply(this.id, body, trailer, lender);
       this.#finish();
     } else if (sender.full) {
       this.fail(sender.overflow());

@@ -119,8 +119,8 @@ export class UnaryCall extends Outbound implements CallHandle {
 
   dispatch(head: CallHead, body: Uint8Array): void {
     const { sender } = this.session;
-    const sent = sender.call(this.id, head, body);
-    if (sent === body.length) return this.#sink.reclaim?.(body);
+    const sent = sender.call(this.id, head, body, this.#sink);
+    if (sent === body.length) return;
     this.outbox = new Outbox(sender, this.id, this);
     this.outbox.rest(body, sent, this.#sink);
   }

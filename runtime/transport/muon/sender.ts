@@ -6,7 +6,7 @@
 
 import type { MuonError } from "../../errors.ts";
 import type { Metadata } from "../../metadata.ts";
-import type { CallHead } from "../transport.ts";
+import type { CallHead, Lender } from "../transport.ts";
 import { tooMuchUnsent } from "./failures.ts";
 import {
   CALL,
@@ -35,7 +35,7 @@ import {
 import { KeysOut, metadataRefusal, metadataRoom, routeRoom, RoutesOut } from "./intern.ts";
 import { FLOOR, type WireOptions } from "./limits.ts";
 import type { Outbox } from "./outbox.ts";
-import { textRoom, Writer } from "./writer.ts";
+import { FRAME_HEAD, textRoom, Writer } from "./writer.ts";
 
 /** What the protocol asks of whoever drives it. */
 export interface Wire {
@@ -57,6 +57,11 @@ export interface Traffic {
   readonly lone: boolean;
 }
 
+/**
+ * Bytes from which on a body leaves in its own array, as a message, where its lender has room for the frame's head in
+ * front of it. Not to copy 1 MB there and back took 8 % less time on Bun, 10 % on Deno, and no more on Node.
+ */
+const LONG = 131_072;
 /** Bytes of large bodies that are written in a turn, so that a turn stays short. */
 const TURN = 262_144;
 /** Longest reason of a CANCEL or GOAWAY that is sent, in UTF-16 units. */
@@ -165,22 +170,31 @@ export class Sender {
    * Writes CALL.
    *
    * @param body The whole input; its first part, if it is larger than a frame holds; nothing if inputs follow.
+   * @param lender Gets the input back if it was written as a whole.
    * @returns How many bytes of the input were written.
    */
-  call(id: number, head: CallHead, body: Uint8Array | undefined): number {
+  call(id: number, head: CallHead, body: Uint8Array | undefined, lender?: Lender): number {
     const writer = this.#writer;
     const length = body === undefined ? 0 : this.portion(body.length);
+    this.lastCall = id;
     let kind = head.idempotent ? CALL | IDEMPOTENT : CALL;
     if (body === undefined) kind |= STREAM;
     else if (length < body.length) kind |= MORE;
-    const frame = writer.begin(kind, id, 8 + routeRoom(head) + metadataRoom(head.metadata) + length);
+    const room = 8 + routeRoom(head) + metadataRoom(head.metadata);
+    const whole = length === body?.length;
+    const detached = whole && fits(room, body!, lender);
+    const frame = writer.begin(kind, id, detached ? room : room + length);
     this.#routes.write(writer, head);
     writer.varint(Math.ceil(head.timeout));
     this.#keys.write(writer, head.metadata);
-    if (length > 0) writer.raw(length === body!.length ? body! : body!.subarray(0, length));
+    if (detached) {
+      this.#detach(frame, body!, lender!);
+      return length;
+    }
+    if (length > 0) writer.raw(whole ? body! : body!.subarray(0, length));
     writer.finish(frame);
-    this.lastCall = id;
     this.#sent();
+    if (whole) lender?.reclaim?.(body!);
     return length;
   }
 
@@ -193,20 +207,23 @@ export class Sender {
     else this.#wake();
   }
 
-  /** Writes REPLY. A trailer belongs to its last part. */
-  reply(id: number, body: Uint8Array, trailer: Metadata | undefined): void {
+  /** Writes REPLY. A trailer belongs to its last part. The lender gets the body back. */
+  reply(id: number, body: Uint8Array, trailer: Metadata, lender?: Lender): void {
     const writer = this.#writer;
-    if (trailer === undefined || trailer.size === 0) {
-      const frame = writer.begin(REPLY, id, body.length);
-      writer.raw(body);
-      writer.finish(frame);
-    } else {
-      const frame = writer.begin(REPLY | TRAILER, id, metadataRoom(trailer) + body.length);
-      this.#keys.write(writer, trailer);
-      writer.raw(body);
-      writer.finish(frame);
-    }
+    const trailing = trailer.size > 0;
+    const room = trailing ? metadataRoom(trailer) : 0;
+    const detached = fits(room, body, lender);
+    const frame = writer.begin(
+      trailing ? REPLY | TRAILER : REPLY,
+      id,
+      detached ? room : room + body.length,
+    );
+    if (trailing) this.#keys.write(writer, trailer);
+    if (detached) return this.#detach(frame, body, lender!);
+    writer.raw(body);
+    writer.finish(frame);
     this.#sent();
+    lender?.reclaim?.(body);
   }
 
   /** Writes a part of a REPLY that is not the last. */
@@ -343,11 +360,23 @@ export class Sender {
   }
 
   #cut(): void {
+    this.#send(this.#writer.take());
+    if (this.#wire.copies) this.#writer.reuse();
+  }
+
+  /** Sends a frame in its body's array, behind what was written before it. */
+  #detach(frame: number, body: Uint8Array, lender: Lender): void {
+    const batch = this.#writer.detach(frame, body);
+    if (this.#writer.size > 0) this.#cut();
+    this.#send(batch);
+    if (this.#wire.copies) lender.reclaim?.(body);
+  }
+
+  #send(batch: Uint8Array): void {
     this.#frames = 0;
     this.sentCall = this.lastCall;
     const wire = this.#wire;
-    wire.send(this.#writer.take());
-    if (wire.copies) this.#writer.reuse();
+    wire.send(batch);
     if (wire.buffered >= this.#options.highWater) this.congested = true;
   }
 
@@ -371,4 +400,9 @@ export class Sender {
       this.#turn = 0;
     }
   }
+}
+
+/** Whether a frame's head with so much payload has room in front of its body, and that is long enough for it to matter. */
+function fits(room: number, body: Uint8Array, lender: Lender | undefined): boolean {
+  return body.length >= LONG && (lender?.front?.(body) ?? 0) >= FRAME_HEAD + room;
 }

@@ -566,6 +566,48 @@ describe("credit", () => {
     assert.deepEqual(beside.body, large);
   });
 
+  for (const copies of [true, false]) {
+    const when = copies ? "comes back at once" : "is the socket's";
+    test(`a large body with room in front goes in its own array, which ${when}`, async () => {
+      const pair = new TestPair({ dialler: { fragment: 400_000 }, listener: { fragment: 400_000 } });
+      await pair.settle();
+      const array = new Uint8Array(300_512);
+      const body = array.subarray(512).fill(7);
+      const back: Uint8Array[] = [];
+      const lender = { front: () => 512, reclaim: (bytes: Uint8Array) => void back.push(bytes) };
+      const calls = [1, 2].map((n) => pair.dialler.call(new Uint8Array([n])));
+      await pair.settle();
+      const { wire } = pair.listener;
+      wire.copies = copies;
+      const given: Uint8Array[] = [];
+      wire.send = (batch) => {
+        given.push(batch);
+        wire.sent.push(batch.slice());
+      };
+      pair.listener.calls[0]!.reply(hex("01"), undefined, lender);
+      pair.listener.calls[1]!.reply(body, Metadata.from({ "x-trailer": "there" }), lender);
+      assert.deepEqual(given.map(({ buffer }) => buffer === array.buffer), [false, true], "in their order");
+      assert.deepEqual(back.map((bytes) => bytes.length), copies ? [1, 300_000] : [1]);
+      await pair.settle();
+      assert.deepEqual(calls.map((call) => call.body!.length), [1, 300_000]);
+      assert.deepEqual(calls[1]!.body, body);
+      assert.equal(calls[1]!.trailer!.get("x-trailer"), "there");
+    });
+  }
+
+  test("a head that does not fit in front of a large body is followed by a copy of it", async () => {
+    const pair = new TestPair({ dialler: { fragment: 400_000 }, listener: { fragment: 400_000 } });
+    await pair.settle();
+    const array = new Uint8Array(300_016);
+    const call = pair.dialler.call(new Uint8Array([1]));
+    await pair.settle();
+    const trailer = Metadata.from({ "x-trailer": "x".repeat(100) });
+    pair.listener.calls[0]!.reply(array.subarray(16).fill(7), trailer, { front: () => 16 });
+    assert.deepEqual(array.subarray(0, 16), new Uint8Array(16));
+    await pair.settle();
+    assert.deepEqual(call.body, array.subarray(16));
+  });
+
   test("while the socket is full, bodies wait for it, and calls do not", async () => {
     const pair = new TestPair({ dialler: { highWater: 40_000 } });
     await pair.settle();

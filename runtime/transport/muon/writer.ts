@@ -11,6 +11,8 @@ const SLAB = 65_536;
 /** What it has at first: an idle connection sends a PING now and then, and 10,000 of them would have 640 MB of slabs. */
 const LEAST = 256;
 const HEADER = 4;
+/** Most bytes of a frame's kind, length and stream id. */
+export const FRAME_HEAD = HEADER + 8;
 
 /**
  * Bytes on their way out. The room a frame may take is reserved once, by {@link Writer.begin}; what writes into it
@@ -46,7 +48,7 @@ export class Writer {
    * @returns Where it begins, for {@link Writer.finish}.
    */
   begin(head: number, id: number, room: number): number {
-    if (this.#at + room + HEADER + 8 > this.#bytes.length) this.#grow(room + HEADER + 8);
+    if (this.#at + room + FRAME_HEAD > this.#bytes.length) this.#grow(room + FRAME_HEAD);
     const frame = this.#at;
     this.#bytes[frame] = head;
     this.#at = frame + HEADER;
@@ -56,11 +58,22 @@ export class Writer {
 
   /** Ends a frame: writes its length. */
   finish(frame: number): void {
-    const bytes = this.#bytes;
-    const length = this.#at - frame - HEADER;
-    bytes[frame + 1] = length >>> 16;
-    bytes[frame + 2] = length >>> 8;
-    bytes[frame + 3] = length;
+    this.#length(frame, this.#at - frame - HEADER);
+  }
+
+  /**
+   * Ends a frame whose body is not copied: its head moves to where there is room in front of the body, and the writer
+   * has nothing of it any more.
+   *
+   * @returns The frame, in the body's array.
+   */
+  detach(frame: number, body: Uint8Array): Uint8Array {
+    const size = this.#at - frame;
+    this.#length(frame, size - HEADER + body.length);
+    const whole = new Uint8Array(body.buffer, body.byteOffset - size, size + body.length);
+    whole.set(this.#bytes.subarray(frame, this.#at));
+    this.#at = frame;
+    return whole;
   }
 
   /** Writes a byte. */
@@ -148,6 +161,13 @@ export class Writer {
       this.#start = this.#at = 0;
     }
     this.#taken = 0;
+  }
+
+  #length(frame: number, length: number): void {
+    const bytes = this.#bytes;
+    bytes[frame + 1] = length >>> 16;
+    bytes[frame + 2] = length >>> 8;
+    bytes[frame + 3] = length;
   }
 
   /** The bytes written so far stay together: a batch leaves as one. */
