@@ -28,7 +28,7 @@ const question: Question = {
     { name: ECHO.host, kind: "limit", ...echo("host") },
     ...unary.variants.filter(({ kind }) => kind !== "limit").map((variant) => ({
       ...variant,
-      share: variant.kind === "muon" ? 1 : 0.25,
+      share: variant.kind === "muon" ? 1 : 0.1,
     })),
   ],
   measures: PER_CALL,
