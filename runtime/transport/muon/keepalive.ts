@@ -23,6 +23,12 @@ export interface KeepaliveOptions {
   readonly dead: (detail: string) => void;
 }
 
+/**
+ * Round trip up to which the other end is near, in ms; the first of a connection takes up to 20 on one host. Where it takes
+ * longer, the line may be so slow that a large frame is longer on its way than a sign of life is waited for.
+ */
+const NEAR = 50;
+
 /** Gives up an end that says no HELLO, or from which nothing comes. */
 export class Keepalive extends WheelTimer {
   /** Whether anything came since the last look. */
@@ -41,6 +47,11 @@ export class Keepalive extends WheelTimer {
     super();
     this.#from = from;
     from.wheel.set(this, from.clock.now() + from.options.patience);
+  }
+
+  /** Whether the other end is known to be near. */
+  get near(): boolean {
+    return this.rtt !== undefined && this.rtt <= NEAR;
   }
 
   /** HELLO came. */

@@ -30,8 +30,8 @@ export interface WireOptions extends Pick<Limits, "maxMessage" | "maxMetadata" |
    */
   readonly fragment: number;
   /**
-   * The same, while other calls are under way on the connection, which wait behind what is written; no more than
-   * `fragment`. Measured over loopback, both ends in one process (CPU in µs of an echo of 100 kB and of 1 MB, in ms of a
+   * The same, while other calls are under way on the connection, which wait behind what is written, or the other end is
+   * not near; no more than `fragment`. Measured over loopback, both ends in one process (CPU in µs of an echo of 100 kB and of 1 MB, in ms of a
    * stream of 64 MB in items of 64 kB · kB of the stream that come ahead of the answer to a small call):
    * Bun 16 KiB: 180, 1829, 81 · 131, 64 KiB: 161, 1796, 86 · 131, 128 KiB: 110, 1586, 45 · 262;
    * Node 16 KiB: 520, 4728, 151 · 131, 64 KiB: 497, 4904, 201 · 131, 128 KiB: 391, 4468, 105 · 262. One run each, warm, on

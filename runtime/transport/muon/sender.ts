@@ -53,8 +53,8 @@ export interface Wire {
 
 /** What else goes on over the connection. */
 export interface Traffic {
-  /** Whether at most one call is under way: a large frame of it keeps no other waiting. */
-  readonly lone: boolean;
+  /** Whether a large frame is in nobody's way. */
+  readonly free: boolean;
 }
 
 /**
@@ -84,7 +84,7 @@ export class Sender {
   readonly #wire: Wire;
   readonly #options: WireOptions;
   readonly #traffic: Traffic;
-  /** Largest body that goes into one frame when nothing else is. */
+  /** Largest body that goes into one frame that is in nobody's way. */
   #fragment = FLOOR;
   readonly #writer = new Writer();
   readonly #routes = new RoutesOut();
@@ -152,7 +152,7 @@ export class Sender {
   /** How much of a body goes into its next frame. */
   portion(length: number): number {
     if (length <= this.slice) return length;
-    return Math.min(length, this.#traffic.lone ? this.#fragment : this.slice);
+    return Math.min(length, this.#traffic.free ? this.#fragment : this.slice);
   }
 
   /** Why the other end would not take metadata, if it would not. */

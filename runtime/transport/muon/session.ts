@@ -151,9 +151,9 @@ export class Session implements InboxContext, Traffic {
     return this.#served.size;
   }
 
-  /** Whether at most one call is under way, of either end. */
-  get lone(): boolean {
-    return this.#calls.size + this.#served.size <= 1;
+  /** Whether a large frame is in nobody's way: at most one call is under way, of either end, and the other is near. */
+  get free(): boolean {
+    return this.#calls.size + this.#served.size <= 1 && this.#keepalive.near;
   }
 
   /** Whether a call may be made. */

@@ -523,26 +523,27 @@ describe("credit", () => {
     assert.deepEqual(large.map((call) => call.answers), [0, 0, 0]);
   });
 
+  /** Lets what one end sends arrive at the other; gives the lengths of its large frames. */
+  function pass(from: TestEnd, to: TestEnd): number[] {
+    const lengths: number[] = [];
+    for (const message of from.take()) {
+      to.session.receive(message);
+      for (let at = 0; at < message.length;) {
+        const length = (message[at + 1]! << 16) | (message[at + 2]! << 8) | message[at + 3]!;
+        if (length > 1_000) lengths.push(length);
+        at += 4 + length;
+      }
+    }
+    return lengths;
+  }
+
+  const inSlices = (lengths: readonly number[]) =>
+    lengths.length > 1 && lengths.every((length) => length < FLOOR + 100);
+
   test("a large body goes in one frame where no other call is under way, and in slices beside others", async () => {
     const limits = { fragment: 400_000, slice: FLOOR };
     const pair = new TestPair({ dialler: limits, listener: limits });
     await pair.settle();
-    const lengths = (messages: readonly Uint8Array[]) => {
-      const found: number[] = [];
-      for (const message of messages) {
-        for (let at = 0; at < message.length;) {
-          const length = (message[at + 1]! << 16) | (message[at + 2]! << 8) | message[at + 3]!;
-          if (length > 1_000) found.push(length);
-          at += 4 + length;
-        }
-      }
-      return found;
-    };
-    const pass = (from: TestEnd, to: TestEnd) => {
-      const messages = from.take();
-      for (const message of messages) to.session.receive(message);
-      return lengths(messages);
-    };
     const large = new Uint8Array(300_000).fill(7);
 
     const first = pair.dialler.call(large);
@@ -556,14 +557,29 @@ describe("credit", () => {
     assert.equal(pass(pair.dialler, pair.listener).length, 1, "the item of a stream");
 
     const beside = pair.dialler.call(large);
-    const slices = pass(pair.dialler, pair.listener);
-    assert.ok(slices.length > 1 && slices.every((length) => length < FLOOR + 100), `${slices}`);
+    assert.ok(inSlices(pass(pair.dialler, pair.listener)));
     await pair.settle();
     pair.listener.calls[2]!.reply(large);
-    const answer = pass(pair.listener, pair.dialler);
-    assert.ok(answer.length > 1 && answer.every((length) => length < FLOOR + 100), `${answer}`);
+    assert.ok(inSlices(pass(pair.listener, pair.dialler)));
     await pair.settle();
     assert.deepEqual(beside.body, large);
+  });
+
+  test("it goes in slices to an end that is not near", async () => {
+    const limits = { fragment: 400_000, slice: FLOOR };
+    const pair = new TestPair({ dialler: limits, listener: limits });
+    pass(pair.dialler, pair.listener);
+    pass(pair.listener, pair.dialler);
+    const ping = pair.dialler.take();
+    await pair.clock.advance(51);
+    for (const message of ping) pair.listener.session.receive(message);
+    await pair.settle();
+    assert.equal(pair.dialler.session.rtt, 51);
+    const large = new Uint8Array(300_000).fill(7);
+    pair.dialler.call(large);
+    assert.ok(inSlices(pass(pair.dialler, pair.listener)));
+    await pair.settle();
+    assert.deepEqual(pair.listener.calls[0]!.body, large);
   });
 
   for (const copies of [true, false]) {
