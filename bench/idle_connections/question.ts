@@ -40,7 +40,7 @@ const question: Question = {
 of the connections were opened; each has had one answer. Both servers stand on the same host adapter. The kernel's buffers
 are not in it. It takes 10,000 open files in each process (\`ulimit -n\`).
 
-Bun's own connection is so small that muon's state is most of it: 39 objects, 2.6 kB (\`heapStats\` of \`bun:jsc\`), for
+Bun's own connection is so small that muon's state is most of it: 36 objects, 2.7 kB (\`heapStats\` of \`bun:jsc\`), for
 credit, routes, keepalive, deadlines and the calls of both sides. What an idle connection has not needed is not made.`,
   goals: [
     {

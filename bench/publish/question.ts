@@ -66,6 +66,11 @@ const question: Question = {
     `The ${SUBSCRIBERS} subscribers are services (servers) on ports of their own in one process. Every event is
 checked where it arrives, and counted: each subscriber has to get each event once. muon's event travels as Go Micro's
 do, in base64 inside JSON, with an id and its topic; it is queued at the subscriber, and would be tried again there.
-Connections are those that Linux has open, or has seen closed within the last minute, between the two processes.`,
+Connections are those that Linux has open, or has seen closed within the last minute, between the two processes.
+
+Most of a delivery is the runtime's fetch and its server, which muon has as Hono does. What it adds is what makes an event of
+it: warm and in process, to read a delivery and to queue it takes 3.5 µs on Deno and 1.7 on Bun; then there are a handler's
+context and interceptors, and at the publisher a signal that ends a post which is not answered: garbage is a tenth of
+the publisher's time on Deno, twice of bare Hono's (\`--cpu-prof\`).`,
 };
 export default question;
