@@ -64,8 +64,11 @@ export class Outgoing {
     if (refusal !== undefined) return new RefusedCall(sink, refusal);
     const call = new UnaryCall(this.#session, this.#takeId(), { head, sink });
     const corked = this.#prompt && this.#calls.size === 0 && this.#sender.cork();
-    this.#make(call, body);
-    if (corked) this.#sender.uncork(true);
+    try {
+      this.#make(call, body);
+    } finally {
+      if (corked) this.#sender.uncork(true);
+    }
     if (head.timeout > 0) {
       const deadline = sink.deadline ?? this.#clock.now() + head.timeout;
       if (sink.timed === true) call.at = deadline;
