@@ -127,6 +127,8 @@ export interface Protocol {
   answer?(request: BareRequest, peer: Peer): Promise<BareAnswer> | BareAnswer;
   /** WebSocket subprotocol under which {@link Protocol.socket} is offered. */
   readonly subprotocol?: string;
+  /** Largest WebSocket message that it takes, in bytes: its host has to be given as much. @default {the host's own} */
+  readonly maxMessage?: number;
   /** Takes a WebSocket whose upgrade request matched. */
   socket?(socket: MessageSocket, peer: Peer): void;
   /** Takes a raw connection. */
@@ -139,7 +141,7 @@ export interface HostOptions {
   readonly hostname?: string;
   /** Port to bind; 0 lets the system choose. @default {0} */
   readonly port?: number;
-  /** Largest WebSocket message that is taken, in bytes. @default {1_048_576} */
+  /** Largest WebSocket message that is taken, in bytes. @default {4_194_304} */
   readonly maxMessage?: number;
   /** Told of what goes wrong and can be told to no client. @default {it is written to stderr} */
   readonly report?: (message: string, error: unknown) => void;

@@ -91,7 +91,7 @@ export interface DialWebSocketOptions {
   readonly protocol: string;
   /** Headers of the upgrade request. */
   readonly headers?: Readonly<Record<string, string>>;
-  /** Largest message that is taken, in bytes. @default {1_048_576} */
+  /** Largest message that is taken, in bytes. @default {4_194_304} */
   readonly maxMessage?: number;
   /** Ends the attempt. */
   readonly signal?: AbortSignal | undefined;

@@ -16,6 +16,7 @@ import type {
 } from "./host.ts";
 import { draining, failed, Mounts, nobody, toResponse } from "./mounts.ts";
 import type { DialWebSocketOptions } from "./platform.ts";
+import { LIMITS } from "./policy.ts";
 import { StartError } from "./start_error.ts";
 import { VirtualLink } from "./virtual_link.ts";
 
@@ -98,7 +99,7 @@ export class VirtualNetwork {
     }
     const host = new VirtualHost({
       address,
-      maxMessage: options.maxMessage ?? 1_048_576,
+      maxMessage: options.maxMessage ?? LIMITS.maxMessage,
       closed: () => this.#hosts.delete(address),
     });
     this.#hosts.set(address, host);
@@ -136,7 +137,7 @@ export class VirtualNetwork {
       });
     }
     const link = new Link(this.#turns, protocol);
-    link.dialler.maxMessage = options.maxMessage ?? 1_048_576;
+    link.dialler.maxMessage = options.maxMessage ?? LIMITS.maxMessage;
     link.listener.maxMessage = host.maxMessage;
     link.address = address;
     this.#links.add(link);

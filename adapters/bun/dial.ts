@@ -8,6 +8,7 @@
 import type { Clock } from "../../runtime/clock.ts";
 import type { MessageSocket } from "../../runtime/host.ts";
 import type { DialWebSocketOptions } from "../../runtime/platform.ts";
+import { LIMITS } from "../../runtime/policy.ts";
 import { endOfTurn } from "../node/turn.ts";
 import { badAnswer, noConnection, noSubprotocol } from "../web/dial_error.ts";
 import { BunWebSocket } from "./api.ts";
@@ -24,7 +25,7 @@ export function dialBun(
   url: string,
   { clock, ...options }: DialWebSocketOptions & { readonly clock: Clock },
 ): Promise<MessageSocket> {
-  const { protocol, signal, maxMessage = 1_048_576 } = options;
+  const { protocol, signal, maxMessage = LIMITS.maxMessage } = options;
   return new Promise((resolve, reject) => {
     if (signal?.aborted) return reject(signal.reason);
     const socket = new BunWebSocket(url, {

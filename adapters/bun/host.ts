@@ -25,6 +25,7 @@ import {
   type SocketProtocol,
   toResponse,
 } from "../../runtime/mounts.ts";
+import { LIMITS } from "../../runtime/policy.ts";
 import { hostPort, listenError } from "../web/address.ts";
 import { HeldEvents } from "../web/held_events.ts";
 import { LONGEST_HEAD } from "../web/bounds.ts";
@@ -51,7 +52,7 @@ type NativeSocket = BunServerSocket<Data>;
  * @throws {Error} If the address cannot be listened on; the message names it and says what to do.
  */
 export function serveBun(options: HostOptions, { clock }: { readonly clock: Clock }): Host {
-  const { hostname = "127.0.0.1", port = 0, tls, maxMessage = 1_048_576 } = options;
+  const { hostname = "127.0.0.1", port = 0, tls, maxMessage = LIMITS.maxMessage } = options;
   if (tls?.clientCa !== undefined) {
     throw new TypeError(
       "Bun.serve does not say whose a client certificate is: serve with the net host (serveNet)",

@@ -16,6 +16,7 @@ import {
   toResponse,
 } from "../../runtime/mounts.ts";
 import { endOfTurn } from "../node/turn.ts";
+import { LIMITS } from "../../runtime/policy.ts";
 import { hostPort, listenError } from "../web/address.ts";
 import { BACKLOG } from "../web/bounds.ts";
 import { broken, type Report, reporter } from "../web/report.ts";
@@ -35,7 +36,7 @@ export function serveDeno(options: HostOptions, { clock }: { readonly clock: Clo
   }
   const host = new DenoHost({
     clock,
-    maxMessage: options.maxMessage ?? 1_048_576,
+    maxMessage: options.maxMessage ?? LIMITS.maxMessage,
     report: reporter(options),
   });
   try {

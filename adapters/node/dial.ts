@@ -8,6 +8,7 @@
 import process from "node:process";
 import type { MessageSocket } from "../../runtime/host.ts";
 import type { DialWebSocketOptions } from "../../runtime/platform.ts";
+import { LIMITS } from "../../runtime/policy.ts";
 import { badAnswer, noConnection, noSubprotocol } from "../web/dial_error.ts";
 import { WsSocket } from "./ws_socket.ts";
 
@@ -23,7 +24,7 @@ const { randomFillSync } = process.getBuiltinModule("node:crypto");
  * @throws The signal's reason, if it is aborted first.
  */
 export async function dialWs(url: string, options: DialWebSocketOptions): Promise<MessageSocket> {
-  const { protocol, signal, maxMessage = 1_048_576 } = options;
+  const { protocol, signal, maxMessage = LIMITS.maxMessage } = options;
   const { WebSocket } = await import("ws");
   return await new Promise((resolve, reject) => {
     if (signal?.aborted) return reject(signal.reason);

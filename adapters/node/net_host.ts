@@ -21,6 +21,7 @@ import {
   type Refusal,
   toResponse,
 } from "../../runtime/mounts.ts";
+import { LIMITS } from "../../runtime/policy.ts";
 import { hostPort, listenError } from "../web/address.ts";
 import { BACKLOG, LONGEST_HEAD } from "../web/bounds.ts";
 import { broken, type Report, reporter } from "../web/report.ts";
@@ -268,7 +269,7 @@ class NetHost implements Host {
     const found = this.#mounts.socket(request);
     if ("refusal" in found) return writeRefusal(found.refusal, socket);
     const { protocol } = found;
-    const maxMessage = this.#options.maxMessage ?? 1_048_576;
+    const maxMessage = this.#options.maxMessage ?? LIMITS.maxMessage;
     this.#sockets ??= webSocketServer(maxMessage);
     this.#sockets.then((sockets) => {
       if (this.#draining) return writeRefusal(draining(request), socket);

@@ -10,6 +10,7 @@ import { uuid } from "../entropy.ts";
 import { MuonError } from "../errors.ts";
 import type { Host, TlsOptions } from "../host.ts";
 import type { System } from "../platform.ts";
+import { LIMITS } from "../policy.ts";
 import { createServer, type Server } from "../server/server.ts";
 import type { Listener, ServedProtocol } from "../transport/transport.ts";
 import type { HostPort } from "./address.ts";
@@ -217,6 +218,7 @@ export class Parts {
       if (routes.length > 0) mounted.push(await createRoutes(routes, { log }));
       const serve = platform.serve({
         ...listen,
+        maxMessage: Math.max(LIMITS.maxMessage, ...mounted.map((protocol) => protocol.maxMessage ?? 0)),
         report: (message, error) => log.error(message, { error }),
         ...(tls === undefined ? {} : { tls }),
       });

@@ -66,14 +66,21 @@ export function createWsTransport(options: WsOptions): Transport {
       return maker.dialled(socket, { peer: { address: node.address }, accept });
     },
     protocol: (accept) =>
-      serve(new ServedLinks(maker, { accept, onLink: options.onLink }), options.origins ?? []),
+      serve(new ServedLinks(maker, { accept, onLink: options.onLink }), {
+        origins: options.origins ?? [],
+        maxMessage,
+      }),
   };
 }
 
-function serve(links: ServedLinks, origins: readonly string[]): ServedProtocol {
+function serve(
+  links: ServedLinks,
+  { origins, maxMessage }: { readonly origins: readonly string[]; readonly maxMessage: number },
+): ServedProtocol {
   return {
     name: NAME,
     subprotocol: NAME,
+    maxMessage,
     matches: (head) => isMuon(head) && mayDial(head.header("origin"), origins),
     socket: (socket, peer) => links.add(socket, peer),
     drain: (signal) => links.drain(signal),
