@@ -10,7 +10,7 @@ import type { CallOptions } from "../call.ts";
 import type { Marshal } from "../codec/codec.ts";
 import { Values } from "../context.ts";
 import type { Kind } from "../definition.ts";
-import { type Attempt, isMisdirected, MuonError, textOf, type Where } from "../errors.ts";
+import { type Attempt, isMisdirected, MuonError, type Where } from "../errors.ts";
 import { isStream } from "../eventual.ts";
 import type { Invocation } from "../interceptor.ts";
 import { Metadata } from "../metadata.ts";
@@ -19,11 +19,12 @@ import type { Node } from "../record.ts";
 import type { Outcome, Pick } from "../selector/selector.ts";
 import { WheelTimer } from "../timer_wheel.ts";
 import type { CallHandle, CallHead, Exchange, Link, ReplySink } from "../transport/transport.ts";
-import { decodeAnswers, pump, unreadable } from "./answers.ts";
+import { decodeAnswers, unreadable } from "./answers.ts";
 import type { CallPlan, ClientCore } from "./client_core.ts";
 import { pickOfAddress, schemeOf } from "./given_address.ts";
+import { encodeInput, pump } from "./inputs.ts";
 import { type Answers, canceled } from "./pending_call.ts";
-import { type Route, type Target, whereOf } from "./target.ts";
+import { type Route, whereOf } from "./target.ts";
 
 /** How inputs are written where nobody says. */
 const CONTENT_TYPE = "application/cbor";
@@ -293,7 +294,7 @@ export class ClientCall extends WheelTimer implements Invocation, ReplySink, Cal
     const head = this.#head(contentType);
     const { input } = this;
     if (isStream(input)) return this.#open(link, head, input);
-    this.#handle = link.unary(head, encodeInput(marshal, input, target), this);
+    this.#handle = link.unary(head, encodeInput(marshal, input, target.endpoint), this);
   }
 
   #head(contentType: string): CallHead {
@@ -320,6 +321,7 @@ export class ClientCall extends WheelTimer implements Invocation, ReplySink, Cal
     void pump(input, {
       exchange,
       marshal: this.#marshal!,
+      endpoint: this.#plan.target.endpoint,
       failed: (error) => {
         broken = MuonError.from(error, { status: "canceled", id: "muon.client" });
         exchange.cancel(broken);
@@ -522,19 +524,6 @@ function mayRetry(error: MuonError, route: Route | undefined): boolean {
   if (isMisdirected(error)) return true;
   if (error.status !== "unavailable" && error.status !== "resource_exhausted") return false;
   return error.notRun || (error.status === "unavailable" && !error.answered && route?.idempotent === true);
-}
-
-function encodeInput(marshal: Marshal, input: unknown, target: Target): Uint8Array {
-  try {
-    return marshal.encode(input);
-  } catch (cause) {
-    const message = cause instanceof Error ? cause.message : textOf(cause);
-    throw new MuonError("invalid_argument", `Cannot encode the input of ${target.endpoint}: ${message}`, {
-      id: "muon.client",
-      notRun: true,
-      cause,
-    });
-  }
 }
 
 function used(): MuonError {
