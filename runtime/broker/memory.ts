@@ -19,15 +19,8 @@ import type {
   Verdict,
 } from "./broker.ts";
 import { MemoryDeadLetters } from "./dead_letters.ts";
-import {
-  checkSubscribe,
-  DELIVERY_POLICY,
-  type DeliveryPolicy,
-  type Handed,
-  type History,
-  Inbox,
-  INBOX_ABILITIES,
-} from "./inbox.ts";
+import { checkSubscribe, DELIVERY_POLICY, type DeliveryPolicy, INBOX_ABILITIES } from "./delivery_policy.ts";
+import { type Handed, type History, Inbox } from "./inbox.ts";
 
 /** Subscribers of which one gets each message: those of a queue, or one alone that gets every message. */
 interface Group {

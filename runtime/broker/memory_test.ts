@@ -6,7 +6,7 @@ import { SILENT } from "../log.ts";
 import { seeded } from "../random.ts";
 import { VirtualClock } from "../virtual_clock.ts";
 import { MemoryDeadLetters } from "./dead_letters.ts";
-import type { DeliveryPolicy } from "./inbox.ts";
+import type { DeliveryPolicy } from "./delivery_policy.ts";
 import { createMemoryBroker, MemoryBus } from "./memory.ts";
 
 function harness(policy: Partial<DeliveryPolicy>): BrokerHarness {

@@ -24,17 +24,8 @@ import type {
   Verdict,
 } from "../broker.ts";
 import { MemoryDeadLetters } from "../dead_letters.ts";
-import {
-  checkSubscribe,
-  DELIVERY_POLICY,
-  type DeliveryPolicy,
-  type Handed,
-  type History,
-  Inbox,
-  INBOX_ABILITIES,
-  NEW,
-  type Passing,
-} from "../inbox.ts";
+import { checkSubscribe, DELIVERY_POLICY, type DeliveryPolicy, INBOX_ABILITIES } from "../delivery_policy.ts";
+import { type Handed, type History, Inbox, NEW, type Passing } from "../inbox.ts";
 import { Directory } from "./directory.ts";
 import { Lease } from "./lease.ts";
 import { receiver } from "./receiver.ts";
