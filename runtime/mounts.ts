@@ -163,7 +163,10 @@ export function toResponse({ status, body }: Refusal): Response {
   });
 }
 
-/** Whether a request asks for a WebSocket: no other method than GET can ({@link https://www.rfc-editor.org/rfc/rfc6455#section-4.1 | RFC 6455 §4.1}). */
+/**
+ * Whether a request asks for a WebSocket, which none but a GET can.
+ * Source: {@link https://www.rfc-editor.org/rfc/rfc6455#section-4.1 | RFC 6455 §4.1}.
+ */
 export function asksForSocket(head: RequestHead): boolean {
   return head.method === "GET" && head.header("upgrade")?.toLowerCase() === "websocket";
 }
