@@ -8,8 +8,8 @@
 
 /** A WebSocket that `Bun.serve` accepted. */
 export interface BunServerSocket<Data> {
-  /** What the upgrade was given. */
-  readonly data: Data;
+  /** What the upgrade was given, until something else is put there. */
+  data: Data;
   /** As what binary messages come. */
   binaryType: "arraybuffer" | "nodebuffer" | "uint8array";
   /** Bytes sent; -1: queued with back-pressure; 0: dropped. */

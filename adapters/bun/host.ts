@@ -38,11 +38,8 @@ const KEEP_ALIVE = 255;
 /** Bun does not say when the last connection is gone: how long until draining looks again, in ms. */
 const LOOK = 10;
 
-interface Data {
-  readonly protocol: SocketProtocol;
-  readonly peer: Peer;
-  socket: BunSocket | undefined;
-}
+/** What a WebSocket is for, and what it is once it is open. */
+type Data = { readonly protocol: SocketProtocol; readonly peer: Peer } | BunSocket;
 type NativeSocket = BunServerSocket<Data>;
 
 /**
@@ -79,12 +76,13 @@ export function serveBun(options: HostOptions, { clock }: { readonly clock: Cloc
         perMessageDeflate: false,
         open: (socket) => {
           const { data } = socket;
-          data.socket = new BunSocket(socket);
-          data.protocol.socket(data.socket, data.peer);
+          if (data instanceof BunSocket) return;
+          const opened = socket.data = new BunSocket(socket, data.protocol.subprotocol);
+          data.protocol.socket(opened, data.peer);
         },
-        message: (socket, message) => socket.data.socket?.receive(message),
-        drain: (socket) => socket.data.socket?.drained(),
-        close: (socket, code, reason) => socket.data.socket?.end(code, reason),
+        message: ({ data }, message) => data instanceof BunSocket && data.receive(message),
+        drain: ({ data }) => data instanceof BunSocket && data.drained(),
+        close: ({ data }, code, reason) => data instanceof BunSocket && data.end(code, reason),
       },
     }));
   } catch (error) {
@@ -105,9 +103,9 @@ class BunSocket implements MessageSocket {
   /** Whether a drain event is owed. */
   #waits = false;
 
-  constructor(socket: NativeSocket) {
+  constructor(socket: NativeSocket, protocol: string) {
     this.#socket = socket;
-    this.protocol = socket.data.protocol.subprotocol;
+    this.protocol = protocol;
     socket.binaryType = "uint8array";
   }
 
@@ -266,7 +264,7 @@ class BunHost implements Host {
     // While the request is there to be asked.
     void peer.address;
     const upgraded = server.upgrade(request.web, {
-      data: { protocol, peer, socket: undefined },
+      data: { protocol, peer },
       headers: { "sec-websocket-protocol": protocol.subprotocol },
     });
     return upgraded ? undefined : new Response("Cannot upgrade to a WebSocket", { status: 400 });

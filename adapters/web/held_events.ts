@@ -13,7 +13,7 @@ import type { MessageSocketEvents } from "../../runtime/host.ts";
 export class HeldEvents implements MessageSocketEvents {
   #listener: MessageSocketEvents | undefined;
   /** What came before anybody listened. */
-  #early: Uint8Array[] = [];
+  #early: Uint8Array[] | undefined;
   #closed: { readonly code: number; readonly reason: string } | undefined;
 
   /** Whether the socket has been said to be closed. */
@@ -25,13 +25,13 @@ export class HeldEvents implements MessageSocketEvents {
   listen(listener: MessageSocketEvents): void {
     this.#listener = listener;
     const early = this.#early;
-    this.#early = [];
-    for (const data of early) listener.message(data);
+    this.#early = undefined;
+    for (const data of early ?? []) listener.message(data);
     if (this.#closed !== undefined) listener.close(this.#closed.code, this.#closed.reason);
   }
 
   message(data: Uint8Array): void {
-    if (this.#listener === undefined) this.#early.push(data);
+    if (this.#listener === undefined) (this.#early ??= []).push(data);
     else this.#listener.message(data);
   }
 

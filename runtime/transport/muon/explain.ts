@@ -25,6 +25,8 @@ const NAMES: Readonly<Record<number, string>> = {
   [frames.GOAWAY]: "GOAWAY",
 };
 
+const UNLIMITED = { maxMetadata: Infinity, keys: Infinity };
+
 /**
  * Reads the messages that one peer sent, in the order they were sent.
  *
@@ -34,8 +36,8 @@ const NAMES: Readonly<Record<number, string>> = {
  * ```
  */
 export class Explainer {
-  readonly #routes = new RoutesIn(Infinity);
-  readonly #keys = new KeysIn(Infinity);
+  readonly #routes = new RoutesIn();
+  readonly #keys = new KeysIn();
 
   /**
    * A line for each frame of a message.
@@ -74,7 +76,7 @@ export class Explainer {
           STREAM: frames.STREAM,
           IDEMPOTENT: frames.IDEMPOTENT,
         });
-        const { service, endpoint, contentType } = this.#routes.read(reader);
+        const { service, endpoint, contentType } = this.#routes.read(reader, Infinity);
         const timeout = reader.varint();
         return [
           ...flags,
@@ -128,7 +130,7 @@ export class Explainer {
   }
 
   #metadata(reader: Reader): string[] {
-    const metadata = this.#keys.read(reader, Infinity) as Metadata;
+    const metadata = this.#keys.read(reader, UNLIMITED) as Metadata;
     return metadata.size === 0 ? [] : [`metadata=${JSON.stringify(metadata)}`];
   }
 }

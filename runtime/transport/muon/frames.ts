@@ -96,6 +96,8 @@ export function writeHello(writer: Writer, hello: Hello): void {
   writer.finish(frame);
 }
 
+const NONE: readonly string[] = [];
+
 /**
  * Reads HELLO.
  *
@@ -112,7 +114,7 @@ export function readHello(reader: Reader): Hello {
     maxMetadata: 16_384,
     agent: "",
     node: "",
-    features: [] as readonly string[],
+    features: NONE,
   };
   let version = VERSION;
   while (reader.at < reader.end) {

@@ -10,7 +10,7 @@ import { MuonError } from "../../errors.ts";
 import { isKey, isValue, Metadata } from "../../metadata.ts";
 import type { CallHead } from "../transport.ts";
 import { tooManyEntries, tooMuchMetadata } from "../metadata_limit.ts";
-import { MAX_ENTRIES, MAX_NAME } from "./limits.ts";
+import { MAX_ENTRIES, MAX_NAME, type WireOptions } from "./limits.ts";
 import { ProtocolError, type Reader } from "./reader.ts";
 import { textRoom, type Writer } from "./writer.ts";
 
@@ -27,25 +27,23 @@ interface Known extends Route {
 
 /** The routes that this end has defined at the other. */
 export class RoutesOut {
-  #known: Map<string, Known[]> | undefined;
+  readonly #known = new Map<string, Known[]>();
   #count = 0;
-  #limit = 0;
   #last: Known | undefined;
 
-  /** Sets how many the other end keeps. */
-  allow(limit: number): void {
-    this.#limit = limit;
-  }
-
-  /** Writes the reference of a route, with its texts where they are needed. It takes up to `routeRoom(route)` bytes. */
-  write(writer: Writer, route: Route): void {
+  /**
+   * Writes the reference of a route, with its texts where they are needed. It takes up to `routeRoom(route)` bytes.
+   *
+   * @param limit How many the other end keeps.
+   */
+  write(writer: Writer, route: Route, limit: number): void {
     const { service, endpoint, contentType } = route;
     let known = this.#last;
     if (
       known === undefined || known.endpoint !== endpoint || known.service !== service ||
       known.contentType !== contentType
     ) {
-      known = this.#known?.get(endpoint)?.find((one) =>
+      known = this.#known.get(endpoint)?.find((one) =>
         one.service === service && one.contentType === contentType
       );
     }
@@ -54,7 +52,7 @@ export class RoutesOut {
       writer.varint(known.reference);
       return;
     }
-    if (this.#count < this.#limit) {
+    if (this.#count < limit) {
       writer.varint(DEFINE);
       this.#define({ service, endpoint, contentType, reference: FIRST + this.#count++ });
     } else {
@@ -66,9 +64,8 @@ export class RoutesOut {
   }
 
   #define(route: Known): void {
-    const known = this.#known ??= new Map();
-    const same = known.get(route.endpoint);
-    if (same === undefined) known.set(route.endpoint, [route]);
+    const same = this.#known.get(route.endpoint);
+    if (same === undefined) this.#known.set(route.endpoint, [route]);
     else same.push(route);
     this.#last = route;
   }
@@ -84,18 +81,20 @@ interface Taken extends Route {
   head: CallHead | undefined;
 }
 
+/** Routes that several ends define are there once, up to so many. */
+const SHARED_ROUTES = 1_024;
+const shared = new Map<string, Taken>();
+
 /** The routes that the other end has defined here. */
 export class RoutesIn {
   readonly #known: Taken[] = [];
-  readonly #limit: number;
 
-  /** @param limit How many are kept. */
-  constructor(limit: number) {
-    this.#limit = limit;
-  }
-
-  /** Reads a route. */
-  read(reader: Reader): Taken {
+  /**
+   * Reads a route.
+   *
+   * @param limit How many are kept.
+   */
+  read(reader: Reader, limit: number): Taken {
     const reference = reader.varint();
     if (reference >= FIRST) {
       const route = this.#known[reference - FIRST];
@@ -108,13 +107,11 @@ export class RoutesIn {
       contentType: reader.text(MAX_NAME, "a content type"),
       head: undefined,
     };
-    if (reference === DEFINE) {
-      if (this.#known.length >= this.#limit) {
-        throw new ProtocolError(`more than ${this.#limit} routes are defined`);
-      }
-      this.#known.push(route);
-    }
-    return route;
+    if (reference !== DEFINE) return route;
+    if (this.#known.length >= limit) throw new ProtocolError(`more than ${limit} routes are defined`);
+    const one = share(route);
+    this.#known.push(one);
+    return one;
   }
 
   /** The head of a call; the same object again where it says the same. */
@@ -130,30 +127,34 @@ export class RoutesIn {
   }
 }
 
+/** A route that says the same, if one is known: a thousand clients of one service look at one of them. */
+function share(route: Taken): Taken {
+  const text = `${route.service}\0${route.endpoint}\0${route.contentType}`;
+  const known = shared.get(text);
+  if (known === undefined && shared.size < SHARED_ROUTES) shared.set(text, route);
+  return known ?? route;
+}
+
 /** The metadata keys that this end has defined at the other. */
 export class KeysOut {
-  /** Made for the first metadata, as most of what is kept for a connection: thousands of those may be idle. */
-  #known: Map<string, number> | undefined;
-  #limit = 0;
+  readonly #known = new Map<string, number>();
 
-  /** Sets how many the other end keeps. */
-  allow(limit: number): void {
-    this.#limit = limit;
-  }
-
-  /** Writes metadata. It takes up to `metadataRoom(metadata)` bytes. */
-  write(writer: Writer, metadata: Metadata): void {
+  /**
+   * Writes metadata. It takes up to `metadataRoom(metadata)` bytes.
+   *
+   * @param limit How many keys the other end keeps.
+   */
+  write(writer: Writer, metadata: Metadata, limit: number): void {
     const { pairs } = metadata;
+    const known = this.#known;
     writer.varint(metadata.size);
-    if (pairs.length === 0) return;
-    const known = this.#known ??= new Map();
     for (let i = 0; i < pairs.length; i += 2) {
       const key = pairs[i]!;
       const reference = known.get(key);
       if (reference !== undefined) {
         writer.varint(reference);
       } else {
-        if (known.size < this.#limit) {
+        if (known.size < limit) {
           writer.varint(DEFINE);
           known.set(key, FIRST + known.size);
         } else {
@@ -177,24 +178,19 @@ const MEMO = 128;
 /** The metadata keys that the other end has defined here. */
 export class KeysIn {
   readonly #known: string[] = [];
-  readonly #limit: number;
   /** The bytes of the metadata that was read last, and what they say: a peer's calls mostly carry the same notes. */
   #memo: Uint8Array = EMPTY;
   #memoLength = 0;
   #memoMetadata: Metadata = Metadata.EMPTY;
 
-  /** @param limit How many are kept. */
-  constructor(limit: number) {
-    this.#limit = limit;
-  }
-
   /**
    * Reads metadata.
    *
-   * @param limit Most bytes of keys and values.
+   * @param limits How many bytes of keys and values there may be, and how many keys are kept.
    * @returns The metadata, or how many bytes it has if that is above the limit.
    */
-  read(reader: Reader, limit: number): Metadata | number {
+  read(reader: Reader, limits: Pick<WireOptions, "maxMetadata" | "keys">): Metadata | number {
+    const { maxMetadata: limit } = limits;
     const start = reader.at;
     if (this.#memoLength > 0 && this.#isMemo(reader)) {
       reader.at = start + this.#memoLength;
@@ -210,7 +206,7 @@ export class KeysIn {
     const entries = new Map<string, string>();
     let bytes = 0;
     for (let i = 0; i < count; i++) {
-      const key = this.#key(reader);
+      const key = this.#key(reader, limits.keys);
       const value = reader.text(Infinity, "a metadata value");
       if (!isValue(value)) {
         throw new ProtocolError(`the metadata value of "${key}" holds a control character`);
@@ -237,7 +233,7 @@ export class KeysIn {
     return true;
   }
 
-  #key(reader: Reader): string {
+  #key(reader: Reader, limit: number): string {
     const reference = reader.varint();
     if (reference >= FIRST) {
       const key = this.#known[reference - FIRST];
@@ -249,8 +245,8 @@ export class KeysIn {
       throw new ProtocolError(`the metadata key ${JSON.stringify(key)} is no lower-case token`);
     }
     if (reference === DEFINE) {
-      if (this.#known.length >= this.#limit) {
-        throw new ProtocolError(`more than ${this.#limit} metadata keys are defined`);
+      if (this.#known.length >= limit) {
+        throw new ProtocolError(`more than ${limit} metadata keys are defined`);
       }
       this.#known.push(key);
     }

@@ -9,8 +9,8 @@ import { type TimerWheel, WheelTimer } from "../../timer_wheel.ts";
 import type { WireOptions } from "./limits.ts";
 import type { Sender } from "./sender.ts";
 
-/** What a {@link Keepalive} is made of. */
-export interface KeepaliveOptions {
+/** The connection that a {@link Keepalive} watches. */
+export interface KeepaliveContext {
   /** Time. */
   readonly clock: Clock;
   /** Wakes it. */
@@ -20,7 +20,7 @@ export interface KeepaliveOptions {
   /** Sends PING. */
   readonly sender: Sender;
   /** Called when the other end is given up: with why. */
-  readonly dead: (detail: string) => void;
+  dead(detail: string): void;
 }
 
 /**
@@ -35,7 +35,7 @@ export class Keepalive extends WheelTimer {
   heard = false;
   /** Smoothed round trip of PING, in ms; `undefined` before the first. */
   rtt: number | undefined;
-  readonly #from: KeepaliveOptions;
+  readonly #context: KeepaliveContext;
   #greeted = false;
   /** Looks in a row since which nothing came. */
   #silent = 0;
@@ -43,10 +43,10 @@ export class Keepalive extends WheelTimer {
   /** When the last PING was sent. */
   #pinged = 0;
 
-  constructor(from: KeepaliveOptions) {
+  constructor(context: KeepaliveContext) {
     super();
-    this.#from = from;
-    from.wheel.set(this, from.clock.now() + from.options.patience);
+    this.#context = context;
+    context.wheel.set(this, context.clock.now() + context.options.patience);
   }
 
   /** Whether the other end is known to be near. */
@@ -70,23 +70,23 @@ export class Keepalive extends WheelTimer {
 
   /** The connection is over. */
   stop(): void {
-    this.#from.wheel.cancel(this);
+    this.#context.wheel.cancel(this);
   }
 
   /** Sends a PING, or gives the other end up. */
   fire(): void {
-    const { options, dead } = this.#from;
-    if (!this.#greeted) return dead(`no HELLO came within ${options.patience} ms`);
+    const { options } = this.#context;
+    if (!this.#greeted) return this.#context.dead(`no HELLO came within ${options.patience} ms`);
     this.#silent = this.heard ? 0 : this.#silent + 1;
     if (this.#silent >= 2) {
-      return dead(`nothing came for ${this.#silent * options.ping} ms, not even for a PING`);
+      return this.#context.dead(`nothing came for ${this.#silent * options.ping} ms, not even for a PING`);
     }
     this.heard = false;
     this.#ping();
   }
 
   #ping(): void {
-    const { clock, wheel, options, sender } = this.#from;
+    const { clock, wheel, options, sender } = this.#context;
     sender.trim();
     const payload = new Uint8Array(8);
     new DataView(payload.buffer).setUint32(4, ++this.#pings);

@@ -15,45 +15,54 @@ import type { WireOptions } from "./limits.ts";
 import type { Wire } from "./sender.ts";
 import { Session } from "./session.ts";
 
-/** What a {@link MuonLink} is made of. */
-export interface MuonLinkOptions {
+/** What the links of one transport have in common. */
+export interface LinkContext {
   /** Time and the end of the turn. */
   readonly system: Pick<System, "clock" | "platform">;
   /** Deadlines. */
   readonly wheel: TimerWheel;
   /** Limits and how to send. */
   readonly options: WireOptions;
+  /** The program, for people. */
+  readonly agent: string;
+  /** Id of this end's node, or nothing. */
+  readonly node: string;
+}
+
+/** What a {@link MuonLink} has of its own. */
+export interface MuonLinkOptions {
   /** Whether this end dialled. */
   readonly dialler: boolean;
   /** The other end. */
   readonly peer: Peer;
   /** Takes calls that the other end makes. */
   readonly accept: Accept;
-  /** The program, for people. */
-  readonly agent: string;
-  /** Id of this end's node, or nothing. */
-  readonly node: string;
   /** Told when the socket is closed. @default {nobody} */
   readonly gone?: ((link: MuonLink) => void) | undefined;
 }
 
 /** A {@link Link} that speaks muon.v1 over a socket. */
 export class MuonLink implements Link {
-  readonly peer: Peer;
   readonly #session: Session;
   readonly #wire: SocketWire;
+  readonly #gone: ((link: MuonLink) => void) | undefined;
 
   /** @param socket Where messages go. It has not been listened to. */
-  constructor(socket: MessageSocket, from: MuonLinkOptions) {
-    this.peer = from.peer;
-    const wire = this.#wire = new SocketWire(socket, from);
-    this.#session = wire.session = new Session({
+  constructor(socket: MessageSocket, context: LinkContext, from: MuonLinkOptions) {
+    this.#gone = from.gone;
+    const wire = this.#wire = new SocketWire(socket, context);
+    this.#session = new Session({
+      ...context,
       ...from,
-      clock: from.system.clock,
-      prompt: from.system.platform.prompt ?? false,
+      clock: context.system.clock,
+      prompt: context.system.platform.prompt ?? false,
       wire,
     });
-    socket.listen(new Ear({ link: this, session: this.#session, wire }));
+    wire.listen(this, this.#session);
+  }
+
+  get peer(): Peer {
+    return this.#session.peer;
   }
 
   get inflight(): number {
@@ -70,7 +79,7 @@ export class MuonLink implements Link {
   }
 
   get closed(): Promise<MuonError | undefined> {
-    return this.#session.closed.promise;
+    return this.#session.closed;
   }
 
   /** Smoothed round trip of PING in ms; `undefined` before the first was answered. */
@@ -105,50 +114,44 @@ export class MuonLink implements Link {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#session.close();
-    await this.#wire.gone.promise;
-  }
-}
-
-/** What the socket tells: one object a connection, where a closure for each event would be four. */
-class Ear implements MessageSocketEvents {
-  readonly #link: MuonLink;
-  readonly #session: Session;
-  readonly #wire: SocketWire;
-
-  constructor(whose: { readonly link: MuonLink; readonly session: Session; readonly wire: SocketWire }) {
-    this.#link = whose.link;
-    this.#session = whose.session;
-    this.#wire = whose.wire;
+    await this.#wire.gone;
   }
 
-  message(data: Uint8Array): void {
-    this.#session.receive(data);
-  }
-
-  drain(): void {
-    this.#session.drained();
-  }
-
-  close(code: number, reason: string): void {
-    this.#wire.closed(this.#link);
-    this.#session.lost(code, reason);
-    this.#wire.gone.resolve();
-  }
-}
-
-/** The socket, as the protocol sees it. */
-class SocketWire extends WheelTimer implements Wire {
-  session: Session | undefined;
   /** The socket is closed. */
-  readonly gone = new Later<void>();
-  readonly #socket: MessageSocket;
-  readonly #from: MuonLinkOptions;
-  readonly #turn = () => this.session?.flush();
+  lost(code: number, reason: string): void {
+    this.#gone?.(this);
+    this.#session.lost(code, reason);
+  }
+}
 
-  constructor(socket: MessageSocket, from: MuonLinkOptions) {
+/** The socket, as the protocol sees it and as it tells of itself. */
+class SocketWire extends WheelTimer implements Wire, MessageSocketEvents {
+  readonly #socket: MessageSocket;
+  readonly #context: LinkContext;
+  readonly #turn = () => this.#session?.flush();
+  #link: MuonLink | undefined;
+  /** Nothing before `listen`, and once the socket is closed. */
+  #session: Session | undefined;
+  #gone: Later<void> | undefined;
+
+  constructor(socket: MessageSocket, context: LinkContext) {
     super();
     this.#socket = socket;
-    this.#from = from;
+    this.#context = context;
+  }
+
+  /** Tells these of what comes. */
+  listen(link: MuonLink, session: Session): void {
+    this.#link = link;
+    this.#session = session;
+    this.#socket.listen(this);
+  }
+
+  /** Resolves when the socket is closed. */
+  get gone(): Promise<void> {
+    this.#gone ??= new Later();
+    if (this.#session === undefined) this.#gone.resolve();
+    return this.#gone.promise;
   }
 
   get buffered(): number {
@@ -164,19 +167,28 @@ class SocketWire extends WheelTimer implements Wire {
   }
 
   wake(): void {
-    this.#from.system.platform.endOfTurn(this.#turn);
+    this.#context.system.platform.endOfTurn(this.#turn);
   }
 
-  close(code: number, reason: string): void {
-    const { wheel, system, options } = this.#from;
+  end(code: number, reason: string): void {
+    const { wheel, system, options } = this.#context;
     wheel.set(this, system.clock.now() + options.patience);
     this.#socket.close(code, reason);
   }
 
-  closed(link: MuonLink): void {
-    this.#from.wheel.cancel(this);
-    this.#from.gone?.(link);
-    this.session = undefined;
+  message(data: Uint8Array): void {
+    this.#session?.receive(data);
+  }
+
+  drain(): void {
+    this.#session?.drained();
+  }
+
+  close(code: number, reason: string): void {
+    this.#context.wheel.cancel(this);
+    this.#session = undefined;
+    this.#link?.lost(code, reason);
+    this.#gone?.resolve();
   }
 
   /** The other end did not answer the close in time. */

@@ -11,7 +11,7 @@ import type { System } from "../../platform.ts";
 import { TimerWheel } from "../../timer_wheel.ts";
 import type { Accept, Incoming, Link } from "../transport.ts";
 import { type WireOptions, wireOptions } from "./limits.ts";
-import { MuonLink, type MuonLinkOptions } from "./link.ts";
+import { type LinkContext, MuonLink } from "./link.ts";
 
 /** Options of a transport over muon.v1. */
 export interface MuonOptions {
@@ -33,17 +33,19 @@ export interface MuonOptions {
 export class LinkMaker {
   /** Limits and how to send. */
   readonly options: WireOptions;
-  readonly #from: MuonOptions;
-  readonly #wheel: TimerWheel;
-  readonly #agent: string;
+  readonly #context: LinkContext;
 
   /** @throws {RangeError} That names the option, if one is out of range. */
   constructor(from: MuonOptions) {
     const { platform, clock } = from.system;
-    this.#from = from;
     this.options = wireOptions({ ...from.limits, ...from.wire });
-    this.#wheel = new TimerWheel(clock);
-    this.#agent = from.agent ?? `muon (${platform.runtime} ${platform.version})`;
+    this.#context = {
+      system: from.system,
+      wheel: new TimerWheel(clock),
+      options: this.options,
+      agent: from.agent ?? `muon (${platform.runtime} ${platform.version})`,
+      node: from.node ?? "",
+    };
   }
 
   /** A link over a socket that this end dialled. */
@@ -51,7 +53,8 @@ export class LinkMaker {
     socket: MessageSocket,
     options: { readonly peer: Peer; readonly accept?: Accept | undefined },
   ): MuonLink {
-    return this.#make(socket, { peer: options.peer, accept: options.accept ?? unimplemented, dialler: true });
+    const { peer, accept = unimplemented } = options;
+    return new MuonLink(socket, this.#context, { peer, accept, dialler: true });
   }
 
   /** A link over a socket that the other end dialled. */
@@ -59,21 +62,7 @@ export class LinkMaker {
     socket: MessageSocket,
     options: { readonly peer: Peer; readonly accept: Accept; readonly gone: (link: MuonLink) => void },
   ): MuonLink {
-    return this.#make(socket, { ...options, dialler: false });
-  }
-
-  #make(
-    socket: MessageSocket,
-    options: Pick<MuonLinkOptions, "peer" | "accept" | "dialler" | "gone">,
-  ): MuonLink {
-    return new MuonLink(socket, {
-      ...options,
-      system: this.#from.system,
-      wheel: this.#wheel,
-      options: this.options,
-      agent: this.#agent,
-      node: this.#from.node ?? "",
-    });
+    return new MuonLink(socket, this.#context, { ...options, dialler: false });
   }
 }
 

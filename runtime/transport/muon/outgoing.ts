@@ -4,7 +4,6 @@
  * @module
  */
 
-import type { Clock } from "../../clock.ts";
 import { MuonError } from "../../errors.ts";
 import type { CallHandle, CallHead, Exchange, ReplySink } from "../transport.ts";
 import { abortError, exhausted, late, tooLarge, unrun } from "./failures.ts";
@@ -23,39 +22,31 @@ const LONG_NAME = Math.floor(MAX_NAME / 3);
  * The calls of this end. A call has its id from the beginning, and calls are sent in the order of their ids: those
  * above the last that was sent wait for others to end.
  */
-export class Outgoing {
+export class Outgoing extends StreamTable<Outbound> {
   readonly #session: Session;
   readonly #sender: Sender;
   readonly #options: WireOptions;
-  readonly #clock: Clock;
   readonly #prompt: boolean;
-  /** All that are not over, those that wait included. */
-  readonly #calls = new StreamTable<Outbound>();
-  readonly #waiting: Waiting;
+  /** Those that wait; made for the first, which most connections never have. */
+  #waiting: Waiting | undefined;
   #nextId: number;
 
   /** @param options `first`: the lowest id of this end. `prompt`: whether one that is alone is sent at once. */
   constructor(
     session: Session,
-    options: { readonly clock: Clock; readonly first: 1 | 2; readonly prompt: boolean },
+    options: { readonly first: 1 | 2; readonly prompt: boolean },
   ) {
+    super();
     this.#session = session;
     this.#sender = session.sender;
     this.#options = session.options;
-    this.#clock = options.clock;
     this.#prompt = options.prompt;
-    this.#waiting = new Waiting(session.sender);
     this.#nextId = options.first;
   }
 
-  /** Calls that are not over. */
-  get size(): number {
-    return this.#calls.size;
-  }
-
-  /** Those of them that were not sent yet. */
+  /** Calls that were not sent yet; they count among those that are not over. */
   get waiting(): number {
-    return this.#waiting.size;
+    return this.#waiting?.size ?? 0;
   }
 
   /** Makes a call with one input. */
@@ -63,14 +54,14 @@ export class Outgoing {
     const refusal = this.#refusal(head, body.length);
     if (refusal !== undefined) return new RefusedCall(sink, refusal);
     const call = new UnaryCall(this.#session, this.#takeId(), { head, sink });
-    const corked = this.#prompt && this.#calls.size === 0 && this.#sender.cork();
+    const corked = this.#prompt && this.size === 0 && this.#sender.cork();
     try {
       this.#make(call, body);
     } finally {
       if (corked) this.#sender.uncork(true);
     }
     if (head.timeout > 0) {
-      const deadline = sink.deadline ?? this.#clock.now() + head.timeout;
+      const deadline = sink.deadline ?? this.#session.clock.now() + head.timeout;
       if (sink.timed === true) call.at = deadline;
       else this.#session.wheel.set(call, deadline);
     }
@@ -89,7 +80,7 @@ export class Outgoing {
       return call;
     }
     this.#make(call, undefined);
-    if (head.timeout > 0) this.#session.wheel.set(call, this.#clock.now() + head.timeout);
+    if (head.timeout > 0) this.#session.wheel.set(call, this.#session.clock.now() + head.timeout);
     return call;
   }
 
@@ -99,31 +90,33 @@ export class Outgoing {
   }
 
   /** The call that an answer belongs to; `undefined` if it is over. */
-  get(id: number): Outbound | undefined {
+  override get(id: number): Outbound | undefined {
     if (!this.owns(id) || id > this.#sender.lastCall) {
       throw new ProtocolError(`an answer came to call ${id}, never made`);
     }
-    return this.#calls.get(id);
+    return super.get(id);
   }
 
   /** A call is over: another may be sent. */
-  remove(call: Outbound): void {
-    this.#calls.remove(call);
-    if (this.#waiting.size === 0) return;
-    this.#waiting.remove(call.id);
-    this.#advance();
+  override remove(call: Outbound): boolean {
+    const removed = super.remove(call);
+    if (this.#waiting !== undefined && this.#waiting.size > 0) {
+      this.#waiting.remove(call.id);
+      this.#advance();
+    }
+    return removed;
   }
 
   /** Another object takes a call over. */
   replace(call: Outbound, by: Outbound): void {
-    this.#calls.remove(call);
-    this.#calls.add(by);
+    super.remove(call);
+    this.add(by);
   }
 
   /** HELLO came: windows are larger by so much than was thought, and more calls may be open. */
   greet(more: number): void {
     const { lastCall, peer } = this.#sender;
-    for (const call of this.#calls.values()) {
+    for (const call of this.values()) {
       if (call.id <= lastCall) call.onCredit(more);
       else if (peer.maxStreams === 0) call.stop(unrun(noCalls(), call.where));
     }
@@ -133,14 +126,14 @@ export class Outgoing {
   /** No further call is made: what waits, and what the other end did not take, never runs. */
   refuse(error: MuonError, lastTaken: number): void {
     const last = Math.min(lastTaken, this.#sender.lastCall);
-    for (const call of this.#calls.values()) {
+    for (const call of this.values()) {
       if (call.id > last) call.stop(unrun(error, call.where));
     }
   }
 
   /** The connection is over. */
   end(error: MuonError): void {
-    for (const call of this.#calls.values()) {
+    for (const call of this.values()) {
       const never = call.id > this.#sender.sentCall || call.unsent;
       call.stop(never ? unrun(error, call.where) : error.at(call.where));
     }
@@ -155,23 +148,24 @@ export class Outgoing {
   /** Sends a call that nothing speaks against, or lets it wait. */
   #make(call: Outbound, body: Uint8Array | undefined): void {
     const { head } = call;
-    this.#calls.add(call);
+    this.add(call);
     // While any wait, there are more than the other end takes: none is overtaken.
-    if (this.#calls.size > this.#sender.peer.maxStreams) this.#waiting.add(call.id, body);
-    else call.dispatch(head, body);
+    if (this.size > this.#sender.peer.maxStreams) {
+      (this.#waiting ??= new Waiting(this.#sender)).add(call.id, body);
+    } else call.dispatch(head, body);
   }
 
   /** Sends those that wait, as many as the other end takes. */
   #advance(): void {
     const { maxStreams } = this.#sender.peer;
+    const waiting = this.#waiting;
+    if (waiting === undefined) return;
     let unfit: { readonly call: Outbound; readonly error: MuonError }[] | undefined;
-    while (
-      this.#waiting.size > 0 && this.#calls.size - this.#waiting.size < maxStreams && this.#session.accepting
-    ) {
-      const { id, input } = this.#waiting.take();
-      const call = this.#calls.get(id)!;
+    while (waiting.size > 0 && this.size - waiting.size < maxStreams && this.#session.accepting) {
+      const { id, input } = waiting.take();
+      const call = super.get(id)!;
       const timed = call.head.timeout > 0;
-      const timeout = timed ? call.at - this.#clock.now() : 0;
+      const timeout = timed ? call.at - this.#session.clock.now() : 0;
       const error = timed && timeout <= 0 ? call.expired : this.#unfit(call.head, input.length);
       if (error !== undefined) (unfit ??= []).push({ call, error });
       else call.dispatch({ ...call.head, timeout }, input);
@@ -197,13 +191,13 @@ export class Outgoing {
   #crowded(size: number): MuonError | undefined {
     const { peer, slice, full, unsent } = this.#sender;
     const limits = this.#options;
-    if (this.#calls.size < peer.maxStreams) {
+    if (this.size < peer.maxStreams) {
       return size > slice && full ? this.#sender.overflow() : undefined;
     }
     if (peer.maxStreams === 0) return noCalls();
-    if (this.#waiting.size < limits.queuedCalls && !full) return undefined;
+    if (this.waiting < limits.queuedCalls && !full) return undefined;
     return exhausted(
-      `the other end takes ${peer.maxStreams} calls at a time, and ${this.#waiting.size} wait already, with ` +
+      `the other end takes ${peer.maxStreams} calls at a time, and ${this.waiting} wait already, with ` +
         `${unsent} bytes to be sent on the connection (limits queuedCalls ${limits.queuedCalls}, unsent ${limits.unsent})`,
     );
   }

@@ -33,6 +33,13 @@ export class Reader {
     return this.bytes[this.at++]!;
   }
 
+  /** Reads a byte if it is this one; gives whether it is. */
+  skips(byte: number): boolean {
+    if (this.at >= this.end || this.bytes[this.at] !== byte) return false;
+    this.at++;
+    return true;
+  }
+
   /** Reads an integer of 1 to 8 bytes, up to 2^53 - 1. */
   varint(): number {
     const { bytes } = this;

@@ -48,7 +48,7 @@ export interface Wire {
   /** Asks for `flush` at the end of this turn. */
   wake(): void;
   /** Closes the socket behind what was sent. */
-  close(code: number, reason: string): void;
+  end(code: number, reason: string): void;
 }
 
 /** What else goes on over the connection. */
@@ -64,6 +64,8 @@ export interface Traffic {
 const LONG = 131_072;
 /** Bytes of large bodies that are written in a turn, so that a turn stays short. */
 const TURN = 262_144;
+/** No stream has bodies that wait: of one array, as most connections never have any. */
+const NONE: Outbox[] = [];
 /** Longest reason of a CANCEL or GOAWAY that is sent, in UTF-16 units. */
 const MAX_REASON = 1_024;
 
@@ -87,13 +89,14 @@ export class Sender {
   /** Largest body that goes into one frame that is in nobody's way. */
   #fragment = FLOOR;
   readonly #writer = new Writer();
-  readonly #routes = new RoutesOut();
-  readonly #keys = new KeysOut();
+  /** Both made for the first that needs them, as most of what a connection has: thousands may be idle. */
+  #routes: RoutesOut | undefined;
+  #keys: KeysOut | undefined;
   #frames = 0;
   #awake = false;
   #corked = false;
   /** Streams whose bodies wait for their turn; those before `#turn` had it. */
-  #ready: Outbox[] = [];
+  #ready: Outbox[] = NONE;
   #turn = 0;
 
   constructor(wire: Wire, options: WireOptions, traffic: Traffic) {
@@ -145,8 +148,6 @@ export class Sender {
     this.peer = hello;
     this.#fragment = Math.min(hello.fragment, this.#options.fragment);
     this.slice = Math.min(this.#fragment, this.#options.slice);
-    this.#routes.allow(hello.routes);
-    this.#keys.allow(hello.keys);
   }
 
   /** How much of a body goes into its next frame. */
@@ -184,9 +185,9 @@ export class Sender {
     const whole = length === body?.length;
     const detached = whole && fits(room, body!, lender);
     const frame = writer.begin(kind, id, detached ? room : room + length);
-    this.#routes.write(writer, head);
+    (this.#routes ??= new RoutesOut()).write(writer, head, this.peer.routes);
     writer.varint(Math.ceil(head.timeout));
-    this.#keys.write(writer, head.metadata);
+    this.#write(head.metadata);
     if (detached) {
       this.#detach(frame, body!, lender!);
       return length;
@@ -218,7 +219,7 @@ export class Sender {
       id,
       detached ? room : room + body.length,
     );
-    if (trailing) this.#keys.write(writer, trailer);
+    if (trailing) this.#write(trailer);
     if (detached) return this.#detach(frame, body, lender!);
     writer.raw(body);
     writer.finish(frame);
@@ -251,7 +252,7 @@ export class Sender {
     const kind = error.notRun ? ERROR | NOT_RUN : ERROR;
     const frame = writer.begin(kind, id, errorRoom(texts) + metadataRoom(trailer));
     writeError(writer, error, texts);
-    this.#keys.write(writer, trailer);
+    this.#write(trailer);
     writer.finish(frame);
     this.#sent();
   }
@@ -305,6 +306,7 @@ export class Sender {
 
   /** Lets a stream with bodies to send take its turn. It is in the queue once. */
   ready(outbox: Outbox): void {
+    if (this.#ready === NONE) this.#ready = [];
     this.#ready.push(outbox);
     this.#wake();
   }
@@ -342,9 +344,14 @@ export class Sender {
 
   #metadata(kind: number, id: number, metadata: Metadata): void {
     const frame = this.#writer.begin(kind, id, metadataRoom(metadata));
-    this.#keys.write(this.#writer, metadata);
+    this.#write(metadata);
     this.#writer.finish(frame);
     this.#sent();
+  }
+
+  #write(metadata: Metadata): void {
+    if (metadata.size === 0) this.#writer.byte(0);
+    else (this.#keys ??= new KeysOut()).write(this.#writer, metadata, this.peer.keys);
   }
 
   #sent(): void {
@@ -396,7 +403,7 @@ export class Sender {
       }
     }
     if (this.#turn === this.#ready.length && this.#turn > 0) {
-      this.#ready = [];
+      this.#ready = NONE;
       this.#turn = 0;
     }
   }

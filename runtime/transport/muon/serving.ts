@@ -14,55 +14,42 @@ import { StreamTable } from "./stream_table.ts";
  * peer that calls and cancels in a loop (CVE-2023-44487, "rapid reset") would start any number otherwise. A call that
  * comes before they are done waits for them, as in Go's HTTP/2 server since then.
  */
-export class Serving {
+export class Serving extends StreamTable<InboundCall> {
   /** Calls that were given up and whose handlers still run. */
   abandoned = 0;
   readonly #accept: Accept;
   readonly #limit: number;
-  readonly #calls = new StreamTable<InboundCall>();
   /** Those that wait, in their order. */
   #waiting: Set<InboundCall> | undefined;
   #over = false;
 
   /** @param limit How many handlers may run. */
   constructor(accept: Accept, limit: number) {
+    super();
     this.#accept = accept;
     this.#limit = limit;
   }
 
-  /** Calls that are not over. */
-  get size(): number {
-    return this.#calls.size;
-  }
-
   /** Whether the other end has as many open as it may. */
   get full(): boolean {
-    return this.#calls.size >= this.#limit;
-  }
-
-  /** The call of an id; `undefined` if it is over. */
-  get(id: number): InboundCall | undefined {
-    return this.#calls.get(id);
-  }
-
-  /** Adds a call. */
-  add(call: InboundCall): void {
-    this.#calls.add(call);
+    return this.size >= this.#limit;
   }
 
   /** Hands over a call whose input is whole, or a stream: now, or when a handler is done. */
   hand(call: InboundCall): void {
-    const running = this.#calls.size - (this.#waiting?.size ?? 0) + this.abandoned;
+    const running = this.size - (this.#waiting?.size ?? 0) + this.abandoned;
     if (running > this.#limit) (this.#waiting ??= new Set()).add(call);
     else this.#run(call);
   }
 
-  /** A call is over. */
-  remove(call: InboundCall): void {
-    this.#calls.remove(call);
-    if (this.#waiting === undefined || this.#waiting.size === 0) return;
-    this.#waiting.delete(call);
-    this.#advance();
+  /** A call is over: another that waits may run. */
+  override remove(call: InboundCall): boolean {
+    const removed = super.remove(call);
+    if (this.#waiting !== undefined && this.#waiting.size > 0) {
+      this.#waiting.delete(call);
+      this.#advance();
+    }
+    return removed;
   }
 
   /** A handler whose call was given up is done. */
@@ -74,14 +61,14 @@ export class Serving {
   /** The connection is over. */
   end(error: MuonError): void {
     this.#over = true;
-    for (const call of this.#calls.values()) call.abort(error);
+    for (const call of this.values()) call.abort(error);
   }
 
   #advance(): void {
     const waiting = this.#waiting;
     if (waiting === undefined) return;
     for (const call of waiting) {
-      if (this.#over || this.#calls.size - waiting.size + this.abandoned >= this.#limit) return;
+      if (this.#over || this.size - waiting.size + this.abandoned >= this.#limit) return;
       waiting.delete(call);
       this.#run(call);
     }

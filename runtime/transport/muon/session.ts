@@ -16,7 +16,7 @@ import { InboundCall } from "./inbound.ts";
 import { Holdings, type InboxContext } from "./inbox.ts";
 import { tooMuchMetadata } from "../metadata_limit.ts";
 import { KeysIn, RoutesIn } from "./intern.ts";
-import { Keepalive } from "./keepalive.ts";
+import { Keepalive, type KeepaliveContext } from "./keepalive.ts";
 import { Later } from "./later.ts";
 import { SLACK, type WireOptions } from "./limits.ts";
 import type { Outbound } from "./outbound.ts";
@@ -60,30 +60,30 @@ export interface SessionOptions {
 }
 
 /** One connection's protocol. */
-export class Session implements InboxContext, Traffic {
+export class Session implements InboxContext, KeepaliveContext, Traffic {
   /** The other end. */
   readonly peer: Peer;
   /** Writes. */
   readonly sender: Sender;
   /** This end's limits. */
   readonly options: WireOptions;
+  /** Time. */
+  readonly clock: Clock;
   /** Deadlines. */
   readonly wheel: TimerWheel;
-  /** Bytes held for slow readers. */
-  readonly holdings: Holdings;
-  /** Resolves when the connection is over: with why, if nobody asked for it. */
-  readonly closed = new Later<MuonError | undefined>();
   /** Whether the other end's HELLO came. */
   greeted = false;
   readonly #wire: Wire;
-  readonly #clock: Clock;
   readonly #keepalive: Keepalive;
   readonly #maxFrame: number;
-  readonly #routes: RoutesIn;
-  readonly #keys: KeysIn;
   readonly #calls: Outgoing;
   readonly #served: Serving;
-  readonly #drained = new Later<void>();
+  // What follows is made when it is needed: most of thousands of connections may be idle.
+  #routes: RoutesIn | undefined;
+  #keys: KeysIn | undefined;
+  #holdings: Holdings | undefined;
+  #closed: Later<MuonError | undefined> | undefined;
+  #drained: Later<void> | undefined;
   /** Id of the last CALL that came. */
   #lastIn = 0;
   /** Whether the other end takes no more calls. */
@@ -91,6 +91,8 @@ export class Session implements InboxContext, Traffic {
   /** Whether this end takes no more calls. */
   #leaving = false;
   #over: MuonError | undefined;
+  /** Whether this end, or the other in good order, asked for that. */
+  #asked = false;
   /** When the last message came, in ms on the steady clock. */
   now = 0;
   /** How many have come. */
@@ -102,28 +104,27 @@ export class Session implements InboxContext, Traffic {
     const { options, wire } = from;
     this.peer = from.peer;
     this.options = options;
+    this.clock = from.clock;
     this.wheel = from.wheel;
-    this.holdings = new Holdings(options.held);
     this.sender = new Sender(wire, options, this);
     this.#wire = wire;
-    this.#clock = from.clock;
     this.#served = new Serving(from.accept, options.maxStreams);
-    this.#routes = new RoutesIn(options.routes);
-    this.#keys = new KeysIn(options.keys);
     this.#maxFrame = options.fragment + options.maxMetadata + SLACK;
-    this.#calls = new Outgoing(this, {
-      clock: from.clock,
-      first: from.dialler ? 1 : 2,
-      prompt: from.prompt,
-    });
-    this.#keepalive = new Keepalive({
-      clock: from.clock,
-      wheel: from.wheel,
-      options,
-      sender: this.sender,
-      dead: (detail) => this.#dead(detail),
-    });
+    this.#calls = new Outgoing(this, { first: from.dialler ? 1 : 2, prompt: from.prompt });
+    this.#keepalive = new Keepalive(this);
     this.sender.hello({ ...options, agent: from.agent, node: from.node, features: [] });
+  }
+
+  /** Bytes held for slow readers. */
+  get holdings(): Holdings {
+    return this.#holdings ??= new Holdings(this.options.held);
+  }
+
+  /** Resolves when the connection is over: with why, if nobody asked for it. */
+  get closed(): Promise<MuonError | undefined> {
+    this.#closed ??= new Later();
+    if (this.#over !== undefined) this.#closed.resolve(this.#asked ? undefined : this.#over);
+    return this.#closed.promise;
   }
 
   /** Calls that this end made and that are not over. */
@@ -195,9 +196,9 @@ export class Session implements InboxContext, Traffic {
     const { held } = this.options;
     // Answers need no credit: one that goes on asking without reading them must not fill this end's memory.
     if (this.sender.congested && this.#wire.buffered > held) {
-      return this.#dead(`the other end sends and does not read: more than ${held} bytes wait for it`);
+      return this.dead(`the other end sends and does not read: more than ${held} bytes wait for it`);
     }
-    this.now = this.#clock.now();
+    this.now = this.clock.now();
     this.received++;
     this.#keepalive.heard = true;
     const corked = isLoneCall(message) && this.sender.cork();
@@ -252,7 +253,7 @@ export class Session implements InboxContext, Traffic {
     if (!this.#leaving) this.sender.goaway(this.#lastIn, 0, "closes");
     this.sender.flush();
     this.#end(unavailable(`the connection to ${this.peer.address} was closed by this end`), true);
-    this.#wire.close(this.#leaving ? AWAY : NORMAL, "");
+    this.#wire.end(this.#leaving ? AWAY : NORMAL, "");
   }
 
   /**
@@ -261,12 +262,14 @@ export class Session implements InboxContext, Traffic {
    * @param why Why, for the other end: a status' number, or 0 if this end stops in good order, and a text.
    */
   drain(why = { status: 0, text: "stops" }): Promise<void> {
-    if (!this.#leaving && this.#over === undefined) {
+    const drained = this.#drained ??= new Later();
+    if (this.#over !== undefined) drained.resolve();
+    else if (!this.#leaving) {
       this.sender.goaway(this.#lastIn, why.status, why.text);
       this.#leaving = true;
       this.#calls.refuse(this.refusing!, Infinity);
     }
-    return this.#drained.promise;
+    return drained.promise;
   }
 
   /** Hands over a call whose input is whole, or a stream. */
@@ -295,6 +298,12 @@ export class Session implements InboxContext, Traffic {
   replace(call: Outbound, by: Outbound): void {
     this.wheel.cancel(call);
     this.#calls.replace(call, by);
+  }
+
+  /** Gives the other end up. */
+  dead(detail: string): void {
+    this.#end(unavailable(`the connection to ${this.peer.address} is dead: ${detail}`), false);
+    this.#wire.end(AWAY, "");
   }
 
   /** What errors say of a call. */
@@ -373,7 +382,8 @@ export class Session implements InboxContext, Traffic {
     }
     this.#lastIn = id;
     // What it defines is kept, even if the call is not taken.
-    const route = this.#routes.read(reader);
+    const routes = this.#routes ??= new RoutesIn();
+    const route = routes.read(reader, this.options.routes);
     const timeout = reader.varint();
     const metadata = this.#metadata(reader);
     if (this.#leaving) return;
@@ -387,7 +397,7 @@ export class Session implements InboxContext, Traffic {
     }
     const more = body !== undefined && (kind & frames.MORE) !== 0;
     const call = new InboundCall(this, id, {
-      head: this.#routes.head(route, { metadata, timeout, idempotent: (kind & frames.IDEMPOTENT) !== 0 }),
+      head: routes.head(route, { metadata, timeout, idempotent: (kind & frames.IDEMPOTENT) !== 0 }),
       arrived: this.now,
       body: more ? undefined : body,
       more,
@@ -435,9 +445,10 @@ export class Session implements InboxContext, Traffic {
 
   /** Metadata, or why it is not taken. */
   #metadata(reader: Reader): Metadata | MuonError {
-    const { maxMetadata: limit } = this.options;
-    const metadata = this.#keys.read(reader, limit);
-    return typeof metadata === "number" ? tooMuchMetadata(metadata, { limit, id: "muon.wire" }) : metadata;
+    if (reader.skips(0)) return Metadata.EMPTY;
+    const metadata = (this.#keys ??= new KeysIn()).read(reader, this.options);
+    if (typeof metadata !== "number") return metadata;
+    return tooMuchMetadata(metadata, { limit: this.options.maxMetadata, id: "muon.wire" });
   }
 
   /** Answers a call that is not taken. */
@@ -452,33 +463,29 @@ export class Session implements InboxContext, Traffic {
     return this.#served.get(id);
   }
 
-  #dead(detail: string): void {
-    this.#end(unavailable(`the connection to ${this.peer.address} is dead: ${detail}`), false);
-    this.#wire.close(AWAY, "");
-  }
-
   /** The other end does not speak the protocol. */
   #break(detail: string): void {
     this.sender.goaway(this.#lastIn, INTERNAL, detail);
     this.sender.flush();
     this.#end(unavailable(`the other end, ${this.peer.address}, broke muon.v1: ${detail}`), false);
     // A close has room for little, and its text must be UTF-8.
-    this.#wire.close(BROKEN, detail.replaceAll(/[^\x20-\x7e]/g, "?").slice(0, MAX_CLOSE));
+    this.#wire.end(BROKEN, detail.replaceAll(/[^\x20-\x7e]/g, "?").slice(0, MAX_CLOSE));
   }
 
   #end(error: MuonError, asked: boolean): void {
     if (this.#over !== undefined) return;
     this.#over = error;
+    this.#asked = asked;
     this.#keepalive.stop();
     this.#calls.end(error);
     this.#served.end(error);
-    this.#drained.resolve();
-    this.closed.resolve(asked ? undefined : error);
+    this.#drained?.resolve();
+    this.#closed?.resolve(asked ? undefined : error);
   }
 
   #settle(): void {
     if (!this.#leaving || this.#calls.size > 0 || this.#served.size > 0 || !this.sender.idle) return;
-    this.#drained.resolve();
+    this.#drained?.resolve();
   }
 }
 

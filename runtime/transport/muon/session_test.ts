@@ -832,7 +832,7 @@ describe("GOAWAY and the end", () => {
     assert.equal(over, true);
     pair.listener.session.close();
     assert.equal(pair.listener.wire.closed!.code, 1001);
-    assert.equal(await pair.listener.session.closed.promise, undefined);
+    assert.equal(await pair.listener.session.closed, undefined);
   });
 
   test("keys that a call defined which was not taken are still known", async () => {
@@ -868,7 +868,7 @@ describe("GOAWAY and the end", () => {
       /connection to listener:1 was lost \(code 1006\).*calling greeter Greeter.Hello/,
     );
     assert.equal((await outcome(all(exchange.messages)) as MuonError).status, "unavailable");
-    assert.equal((await pair.dialler.session.closed.promise)!.status, "unavailable");
+    assert.equal((await pair.dialler.session.closed)!.status, "unavailable");
     for (const call of pair.listener.calls) assert.equal(call.signal.reason.status, "unavailable");
     const late = pair.dialler.call(hex("03"));
     await pair.settle();
@@ -886,7 +886,7 @@ describe("GOAWAY and the end", () => {
     await pair.settle();
     pair.listener.session.lost(1000, "");
     assert.match(pair.listener.calls[0]!.signal.reason.detail, /dialler:1, closed the connection: closes/);
-    assert.equal(await pair.listener.session.closed.promise, undefined, "it was in order");
+    assert.equal(await pair.listener.session.closed, undefined, "it was in order");
   });
 });
 
@@ -948,7 +948,7 @@ test("one that asks and does not read its answers is given up", async () => {
   assert.equal(end.session.over, false, "what is in flight may wait");
   for (let id = 11; id <= 15; id += 2) ask(id);
   assert.equal(end.session.over, true);
-  assert.match((await end.session.closed.promise)!.detail, /sends and does not read: more than 50000 bytes/);
+  assert.match((await end.session.closed)!.detail, /sends and does not read: more than 50000 bytes/);
   assert.equal(end.wire.closed!.code, 1001);
   assert.equal(end.calls.length, 5, "no further call was taken");
 });
@@ -997,7 +997,7 @@ describe("a peer that lies", () => {
       const call = name.includes("never made") ? undefined : end.call();
       end.take();
       for (const message of messages) end.session.receive(message);
-      const error = await end.session.closed.promise;
+      const error = await end.session.closed;
       assert.equal(error!.status, "unavailable");
       assert.match(error!.detail, expected);
       assert.equal(end.wire.closed!.code, 1002);
@@ -1011,7 +1011,7 @@ describe("a peer that lies", () => {
   test("anything before HELLO ends the connection", async () => {
     const pair = new TestPair();
     pair.listener.session.receive(frame(frames.CALL, 1, HEAD));
-    assert.match((await pair.listener.session.closed.promise)!.detail, /the first frame is no HELLO/);
+    assert.match((await pair.listener.session.closed)!.detail, /the first frame is no HELLO/);
   });
 
   test("what crossed with the end of its call, and kinds not known, are skipped", async () => {

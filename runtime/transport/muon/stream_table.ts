@@ -21,8 +21,6 @@ export abstract class Entry extends WheelTimer {
 
 /** The place of a table that never held anything: no table writes to it. */
 const NONE: (Entry | undefined)[] = new Array(1).fill(undefined);
-/** Places of the first table that does. */
-const LEAST = 8;
 
 /**
  * A hash table chained through its entries: ids only grow, so that neighbours never meet, and to add and to remove
@@ -87,7 +85,7 @@ export class StreamTable<E extends Entry> {
 
   #grow(): void {
     const entries = this.values();
-    this.#places = new Array(Math.max(LEAST, this.#places.length * 2)).fill(undefined);
+    this.#places = new Array(this.#places.length * 2).fill(undefined);
     this.#size = 0;
     for (const entry of entries) this.add(entry);
   }

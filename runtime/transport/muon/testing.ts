@@ -32,7 +32,7 @@ export class TestWire implements Wire {
     this.awake = true;
   }
 
-  close(code: number, reason: string): void {
+  end(code: number, reason: string): void {
     this.closed = { code, reason };
   }
 }

@@ -145,11 +145,10 @@ describe("Writer", () => {
 describe("interning", () => {
   test("a route is defined once, then named", () => {
     const out = new RoutesOut();
-    out.allow(2);
-    const into = new RoutesIn(2);
+    const into = new RoutesIn();
     const sizes = ["A.One", "A.Two", "A.Three", "A.One", "A.Two", "A.Three"].map((endpoint) => {
-      const bytes = payload((writer) => out.write(writer, testHead({ endpoint })));
-      assert.equal(into.read(new Reader(bytes)).endpoint, endpoint);
+      const bytes = payload((writer) => out.write(writer, testHead({ endpoint }), 2));
+      assert.equal(into.read(new Reader(bytes), 2).endpoint, endpoint);
       return bytes.length;
     });
     assert.deepEqual(sizes.map((size) => size === 1), [false, false, false, true, true, false]);
@@ -157,49 +156,61 @@ describe("interning", () => {
 
   test("routes that share an endpoint differ by service and content type", () => {
     const out = new RoutesOut();
-    out.allow(10);
-    const into = new RoutesIn(10);
+    const into = new RoutesIn();
     for (let round = 0; round < 2; round++) {
       for (const service of ["a", "b"]) {
         for (const contentType of ["application/json", "application/cbor"]) {
           const head = testHead({ service, contentType });
-          const read = into.read(new Reader(payload((writer) => out.write(writer, head))));
+          const read = into.read(new Reader(payload((writer) => out.write(writer, head, 10))), 10);
           assert.deepEqual([read.service, read.contentType], [service, contentType]);
         }
       }
     }
   });
 
+  test("a route that two ends define is there once", () => {
+    const read = (into: RoutesIn, service: string) => {
+      const head = testHead({ service });
+      return into.read(new Reader(payload((writer) => new RoutesOut().write(writer, head, 1))), 1);
+    };
+    const first = read(new RoutesIn(), "shared");
+    assert.equal(read(new RoutesIn(), "shared"), first);
+    assert.notEqual(read(new RoutesIn(), "other"), first);
+  });
+
   test("metadata comes back, its keys named the second time", () => {
     const out = new KeysOut();
-    out.allow(1);
-    const into = new KeysIn(1);
+    const into = new KeysIn();
     const metadata = Metadata.from({ "x-tenant": "acme", "x-note": "é 😀" });
-    const first = payload((writer) => out.write(writer, metadata));
-    const second = payload((writer) => out.write(writer, metadata));
+    const first = payload((writer) => out.write(writer, metadata, 1));
+    const second = payload((writer) => out.write(writer, metadata, 1));
     assert.ok(second.length < first.length);
     assert.ok(first.length <= metadataRoom(metadata));
     for (const bytes of [first, second]) {
-      const read = into.read(new Reader(bytes), 1_000);
+      const read = into.read(new Reader(bytes), { maxMetadata: 1_000, keys: 1 });
       assert.deepEqual(read instanceof Metadata && read.toJSON(), metadata.toJSON());
     }
     const size = metadata.byteLength;
-    const again = payload((writer) => out.write(writer, metadata));
-    assert.equal(into.read(new Reader(again), size - 1), size, "both sides count alike");
-    assert.ok(into.read(new Reader(again), size) instanceof Metadata);
+    const again = payload((writer) => out.write(writer, metadata, 1));
+    assert.equal(
+      into.read(new Reader(again), { maxMetadata: size - 1, keys: 1 }),
+      size,
+      "both sides count alike",
+    );
+    assert.ok(into.read(new Reader(again), { maxMetadata: size, keys: 1 }) instanceof Metadata);
   });
 
   test("what was never defined, defined beyond the limit or is no metadata is malformed", () => {
-    assert.throws(() => new RoutesIn(5).read(new Reader(hex("02"))), /route 0 was never defined/);
-    assert.throws(() => new RoutesIn(0).read(new Reader(hex("01 0161 0162 0163"))), /more than 0 routes/);
-    assert.throws(() => new KeysIn(5).read(new Reader(hex("01 05")), 99), /key 3 was never defined/);
-    assert.throws(
-      () => new KeysIn(0).read(new Reader(hex("01 01 0161 0162")), 99),
-      /more than 0 metadata keys/,
-    );
-    assert.throws(() => new KeysIn(5).read(new Reader(hex("01 00 0141 0162")), 99), /no lower-case token/);
-    assert.throws(() => new KeysIn(5).read(new Reader(hex("01 00 0161 010a")), 99), /control character/);
-    assert.throws(() => new KeysIn(5).read(new Reader(hex("8102")), 99), /257 entries, more than 256/);
+    const route = (bytes: string, limit: number) => () => new RoutesIn().read(new Reader(hex(bytes)), limit);
+    assert.throws(route("02", 5), /route 0 was never defined/);
+    assert.throws(route("01 0161 0162 0163", 0), /more than 0 routes/);
+    const keys = (bytes: string, limit: number) => () =>
+      new KeysIn().read(new Reader(hex(bytes)), { maxMetadata: 99, keys: limit });
+    assert.throws(keys("01 05", 5), /key 3 was never defined/);
+    assert.throws(keys("01 01 0161 0162", 0), /more than 0 metadata keys/);
+    assert.throws(keys("01 00 0141 0162", 5), /no lower-case token/);
+    assert.throws(keys("01 00 0161 010a", 5), /control character/);
+    assert.throws(keys("8102", 5), /257 entries, more than 256/);
   });
 });
 

@@ -14,8 +14,7 @@ import type { Sender } from "./sender.ts";
  */
 export class Waiting {
   readonly #sender: Sender;
-  /** Made for the first that waits: most connections never have one. */
-  #inputs: Map<number, Uint8Array> | undefined;
+  readonly #inputs = new Map<number, Uint8Array>();
   /** No call with a lower id waits. */
   #first = 0;
 
@@ -26,7 +25,7 @@ export class Waiting {
 
   /** How many calls wait. */
   get size(): number {
-    return this.#inputs?.size ?? 0;
+    return this.#inputs.size;
   }
 
   /**
@@ -36,15 +35,14 @@ export class Waiting {
    * @param input Its input; nothing if inputs follow.
    */
   add(id: number, input: Uint8Array = EMPTY): void {
-    const inputs = this.#inputs ??= new Map();
-    if (inputs.size === 0) this.#first = id;
-    inputs.set(id, input);
+    if (this.#inputs.size === 0) this.#first = id;
+    this.#inputs.set(id, input);
     this.#sender.hold(input.length + OVERHEAD);
   }
 
   /** Takes the call that came first. To be called when one waits. */
   take(): { readonly id: number; readonly input: Uint8Array } {
-    const inputs = this.#inputs!;
+    const inputs = this.#inputs;
     while (!inputs.has(this.#first)) this.#first += 2;
     const id = this.#first;
     const input = inputs.get(id)!;
@@ -54,9 +52,9 @@ export class Waiting {
 
   /** A call does not wait any more. */
   remove(id: number): void {
-    const input = this.#inputs?.get(id);
+    const input = this.#inputs.get(id);
     if (input === undefined) return;
-    this.#inputs!.delete(id);
+    this.#inputs.delete(id);
     this.#sender.release(input.length + OVERHEAD);
   }
 }

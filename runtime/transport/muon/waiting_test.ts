@@ -335,7 +335,7 @@ describe("calls beyond what the other end takes", () => {
     const waiting = pair.dialler.call(hex("02"));
     await pair.settle();
     pair.dialler.session.receive(hex("0400000203ff"));
-    assert.match((await pair.dialler.session.closed.promise)!.detail, /an answer came to call 3, never made/);
+    assert.match((await pair.dialler.session.closed)!.detail, /an answer came to call 3, never made/);
     assert.deepEqual(statuses([waiting]), [["unavailable", true]]);
   });
 
