@@ -11,6 +11,13 @@ const lenient = new TextDecoder("utf-8", { ignoreBOM: true });
 /** No bytes. */
 export const EMPTY: Uint8Array = new Uint8Array(0);
 
+/** Whether bytes hold these at a place, of which only the first `length` count. */
+export function hasAt(bytes: Uint8Array, at: number, these: Uint8Array, length: number): boolean {
+  if (at + length > bytes.length) return false;
+  for (let i = 0; i < length; i++) if (bytes[at + i] !== these[i]) return false;
+  return true;
+}
+
 /** The UTF-8 bytes of a text. */
 export function utf8(text: string): Uint8Array {
   return encoder.encode(text);

@@ -12,7 +12,6 @@ import type {
   Host,
   HostOptions,
   MessageSocket,
-  MessageSocketEvents,
   Peer,
   Protocol,
   RequestHead,
@@ -27,7 +26,7 @@ import {
 } from "../../runtime/mounts.ts";
 import { LIMITS } from "../../runtime/policy.ts";
 import { hostPort, listenError } from "../web/address.ts";
-import { HeldEvents } from "../web/held_events.ts";
+import { EventSocket } from "../web/event_socket.ts";
 import { LONGEST_HEAD } from "../web/bounds.ts";
 import { broken, type Report, reporter } from "../web/report.ts";
 import { bun, type BunServer, type BunServerSocket } from "./api.ts";
@@ -92,11 +91,10 @@ export function serveBun(options: HostOptions, { clock }: { readonly clock: Cloc
 }
 
 /** A WebSocket that `Bun.serve` accepted. */
-class BunSocket implements MessageSocket {
+class BunSocket extends EventSocket implements MessageSocket {
   readonly protocol: string;
   readonly copies = true;
   readonly #socket: NativeSocket;
-  readonly #events = new HeldEvents();
   #open = true;
   /** Why this end closes: what comes after it is not taken. */
   #refused = false;
@@ -104,6 +102,7 @@ class BunSocket implements MessageSocket {
   #waits = false;
 
   constructor(socket: NativeSocket, protocol: string) {
+    super();
     this.#socket = socket;
     this.protocol = protocol;
     socket.binaryType = "uint8array";
@@ -111,10 +110,6 @@ class BunSocket implements MessageSocket {
 
   get buffered(): number {
     return this.#open ? this.#socket.getBufferedAmount() : 0;
-  }
-
-  listen(events: MessageSocketEvents): void {
-    this.#events.listen(events);
   }
 
   send(data: Uint8Array): void {
@@ -133,7 +128,7 @@ class BunSocket implements MessageSocket {
   }
 
   terminate(): void {
-    if (this.#events.closed) return;
+    if (this.closed) return;
     this.#open = false;
     this.#socket.terminate();
   }
@@ -143,18 +138,18 @@ class BunSocket implements MessageSocket {
     if (typeof message === "string") {
       this.#refused = true;
       this.close(1003, "text messages are not taken");
-    } else this.#events.message(message);
+    } else this.tellMessage(message);
   }
 
   drained(): void {
     if (!this.#waits || this.#socket.getBufferedAmount() > 0) return;
     this.#waits = false;
-    this.#events.drain();
+    this.tellDrain();
   }
 
   end(code: number, reason: string): void {
     this.#open = false;
-    this.#events.close(code, reason);
+    this.tellClose(code, reason);
   }
 }
 
@@ -262,9 +257,9 @@ class BunHost implements Host {
     if ("refusal" in found) return toResponse(found.refusal);
     const { protocol } = found;
     // While the request is there to be asked.
-    void peer.address;
+    const { address } = peer;
     const upgraded = server.upgrade(request.web, {
-      data: { protocol, peer },
+      data: { protocol, peer: { address } },
       headers: { "sec-websocket-protocol": protocol.subprotocol },
     });
     return upgraded ? undefined : new Response("Cannot upgrade to a WebSocket", { status: 400 });

@@ -5,24 +5,23 @@
  */
 
 import type { WebSocket } from "ws";
-import type { MessageSocket, MessageSocketEvents } from "../../runtime/host.ts";
-import { HeldEvents } from "../web/held_events.ts";
+import type { MessageSocket } from "../../runtime/host.ts";
+import { EventSocket } from "../web/event_socket.ts";
 
 const BINARY = { binary: true, compress: false, fin: true };
 const ABNORMAL = 1006;
 
 /** A WebSocket of npm `ws`. */
-export class WsSocket implements MessageSocket {
+export class WsSocket extends EventSocket implements MessageSocket {
   readonly protocol: string;
   readonly #socket: WebSocket;
   readonly #masks: boolean;
   readonly #written = () => {
     if (this.#waits && this.#socket.bufferedAmount === 0) {
       this.#waits = false;
-      this.#events.drain();
+      this.tellDrain();
     }
   };
-  readonly #events = new HeldEvents();
   /** Why this end closed the socket itself, where `ws` would report 1006. */
   #fault: { readonly code: number; readonly reason: string } | undefined;
   /** Whether a drain event is owed. */
@@ -34,6 +33,7 @@ export class WsSocket implements MessageSocket {
    * `maxMessage`: the limit `ws` was given, for the reason of a close.
    */
   constructor(socket: WebSocket, options: { readonly copies: boolean; readonly maxMessage: number }) {
+    super();
     this.#socket = socket;
     this.protocol = socket.protocol;
     this.#masks = options.copies;
@@ -44,7 +44,7 @@ export class WsSocket implements MessageSocket {
       }
       // `ws` gives a Buffer, whose slice() shares memory where that of a Uint8Array copies.
       const bytes = new Uint8Array(data.buffer as ArrayBuffer, data.byteOffset, data.length);
-      if (this.#fault === undefined) this.#events.message(bytes);
+      if (this.#fault === undefined) this.tellMessage(bytes);
     });
     socket.on("error", (error: Error & { code?: string }) => {
       this.#fault ??= error.code === "WS_ERR_UNSUPPORTED_MESSAGE_LENGTH"
@@ -53,8 +53,8 @@ export class WsSocket implements MessageSocket {
     });
     socket.on("close", (code, reason) => {
       const fault = this.#fault;
-      if (fault !== undefined && code === ABNORMAL) this.#events.close(fault.code, fault.reason);
-      else this.#events.close(code, reason.toString());
+      if (fault !== undefined && code === ABNORMAL) this.tellClose(fault.code, fault.reason);
+      else this.tellClose(code, reason.toString());
     });
   }
 
@@ -66,10 +66,6 @@ export class WsSocket implements MessageSocket {
   get copies(): boolean {
     const socket = this.#socket;
     return this.#masks || (socket.readyState === socket.OPEN && socket.bufferedAmount === 0);
-  }
-
-  listen(events: MessageSocketEvents): void {
-    this.#events.listen(events);
   }
 
   send(data: Uint8Array): void {

@@ -5,8 +5,8 @@
  */
 
 import type { Clock, Timer } from "../../runtime/clock.ts";
-import type { MessageSocket, MessageSocketEvents } from "../../runtime/host.ts";
-import { HeldEvents } from "./held_events.ts";
+import type { MessageSocket } from "../../runtime/host.ts";
+import { EventSocket } from "./event_socket.ts";
 
 /** The web has no event for a buffer that ran empty: how long until it is looked at again, in ms. */
 const LOOK = 2;
@@ -33,13 +33,12 @@ export interface WebMessageSocketOptions {
 }
 
 /** A WebSocket in the web's form. */
-export class WebMessageSocket implements MessageSocket {
+export class WebMessageSocket extends EventSocket implements MessageSocket {
   readonly protocol: string;
   // Both runtimes copy: Deno into its writer's queue, Bun as it masks.
   readonly copies = true;
   readonly #socket: WebSocket;
   readonly #options: WebMessageSocketOptions;
-  readonly #events = new HeldEvents();
   /** Why this end closes: what comes after it is not taken. */
   #fault: { readonly code: number; readonly reason: string } | undefined;
   #look: Timer | undefined;
@@ -51,6 +50,7 @@ export class WebMessageSocket implements MessageSocket {
    * @param options What it does not say itself.
    */
   constructor(socket: WebSocket, options: WebMessageSocketOptions) {
+    super();
     this.#socket = socket;
     this.#options = options;
     this.protocol = options.protocol;
@@ -65,10 +65,6 @@ export class WebMessageSocket implements MessageSocket {
 
   get buffered(): number {
     return this.#socket.readyState === WebSocket.OPEN ? this.#socket.bufferedAmount : 0;
-  }
-
-  listen(events: MessageSocketEvents): void {
-    this.#events.listen(events);
   }
 
   send(data: Uint8Array): void {
@@ -96,13 +92,13 @@ export class WebMessageSocket implements MessageSocket {
   }
 
   #receive(data: string | ArrayBuffer): void {
-    if (this.#fault !== undefined || this.#events.closed) return;
+    if (this.#fault !== undefined || this.closed) return;
     if (typeof data === "string") return this.#refuse(1003, "text messages are not taken");
     const { maxMessage } = this.#options;
     if (data.byteLength > maxMessage) {
       return this.#refuse(1009, `a message was larger than ${maxMessage} bytes`);
     }
-    this.#events.message(new Uint8Array(data));
+    this.tellMessage(new Uint8Array(data));
   }
 
   #refuse(code: number, reason: string): void {
@@ -111,9 +107,9 @@ export class WebMessageSocket implements MessageSocket {
   }
 
   #end(code: number, reason: string): void {
-    if (this.#events.closed) return;
+    if (this.closed) return;
     this.#look?.cancel();
-    this.#events.close(this.#fault?.code ?? code, this.#fault?.reason ?? reason);
+    this.tellClose(this.#fault?.code ?? code, this.#fault?.reason ?? reason);
   }
 
   #lookLater(): void {
@@ -135,11 +131,11 @@ export class WebMessageSocket implements MessageSocket {
 
   /** Looks, and tells if the buffer ran empty; so it counts as if nobody listens any more. */
   #isEmpty(): boolean {
-    if (this.#events.closed) return true;
+    if (this.closed) return true;
     if (this.buffered > 0) return false;
     this.#look?.cancel();
     this.#look = undefined;
-    this.#events.drain();
+    this.tellDrain();
     return true;
   }
 }

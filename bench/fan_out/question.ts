@@ -48,7 +48,7 @@ batched, and both processes go through a thousand of them in turn, which no cach
 they came and decodes nothing; to encode and decode them without anything else is a quarter more.
 
 In batches on one connection a call with all features takes Bun's server 2.7 µs, here 15. No function stands out in a profile of
-it (\`--cpu-prof\`): time goes where a call first looks at one of the some twenty objects of its connection, 2.7 kB on Bun.
+it (\`--cpu-prof\`): time goes where a call first looks at one of the some ten objects of its connection, 1.1 kB on Bun.
 That a client sends at the end of its turn and not at once saves a tenth on Bun.`,
   goals: [
     {

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { EMPTY, looseText, utf8 } from "../../bytes.ts";
+import { EMPTY, hasAt, looseText, utf8 } from "../../bytes.ts";
 import { type ErrorDetail, MuonError, type Status, STATUSES, textOf, type Where } from "../../errors.ts";
 import { FLOOR, type WireOptions } from "./limits.ts";
 import { ProtocolError, Reader } from "./reader.ts";
@@ -98,12 +98,25 @@ export function writeHello(writer: Writer, hello: Hello): void {
 
 const NONE: readonly string[] = [];
 
+/** Longest HELLO that is known again, in bytes. */
+const MEMO = 256;
+/** The HELLO that was read last: a thousand clients of one program say the same, and one object says it of all. */
+let last: { readonly bytes: Uint8Array; readonly hello: Hello } | undefined;
+
 /**
  * Reads HELLO.
  *
  * @throws {ProtocolError} If it is malformed, of another version, or names a limit below the least.
  */
 export function readHello(reader: Reader): Hello {
+  const { bytes, at, end } = reader;
+  if (last?.bytes.length === end - at && hasAt(bytes, at, last.bytes, end - at)) return last.hello;
+  const hello = parseHello(reader);
+  if (end - at <= MEMO) last = { bytes: bytes.slice(at, end), hello };
+  return hello;
+}
+
+function parseHello(reader: Reader): Hello {
   const hello = {
     maxMessage: 4_194_304,
     fragment: FLOOR,

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { EMPTY } from "../../bytes.ts";
+import { EMPTY, hasAt } from "../../bytes.ts";
 import { MuonError } from "../../errors.ts";
 import { isKey, isValue, Metadata } from "../../metadata.ts";
 import type { CallHead } from "../transport.ts";
@@ -228,9 +228,7 @@ export class KeysIn {
 
   #isMemo({ bytes, at, end }: Reader): boolean {
     const length = this.#memoLength;
-    if (at + length > end) return false;
-    for (let i = 0; i < length; i++) if (this.#memo[i] !== bytes[at + i]) return false;
-    return true;
+    return at + length <= end && hasAt(bytes, at, this.#memo, length);
   }
 
   #key(reader: Reader, limit: number): string {

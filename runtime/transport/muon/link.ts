@@ -124,8 +124,22 @@ export class MuonLink implements Link {
   }
 }
 
+/** Cuts a socket whose other end does not answer a close in time. */
+class Patience extends WheelTimer {
+  readonly #socket: MessageSocket;
+
+  constructor(socket: MessageSocket) {
+    super();
+    this.#socket = socket;
+  }
+
+  fire(): void {
+    this.#socket.terminate();
+  }
+}
+
 /** The socket, as the protocol sees it and as it tells of itself. */
-class SocketWire extends WheelTimer implements Wire, MessageSocketEvents {
+class SocketWire implements Wire, MessageSocketEvents {
   readonly #socket: MessageSocket;
   readonly #context: LinkContext;
   readonly #turn = () => this.#session?.flush();
@@ -133,9 +147,10 @@ class SocketWire extends WheelTimer implements Wire, MessageSocketEvents {
   /** Nothing before `listen`, and once the socket is closed. */
   #session: Session | undefined;
   #gone: Later<void> | undefined;
+  /** Runs once this end has closed the socket. */
+  #patience: Patience | undefined;
 
   constructor(socket: MessageSocket, context: LinkContext) {
-    super();
     this.#socket = socket;
     this.#context = context;
   }
@@ -172,7 +187,8 @@ class SocketWire extends WheelTimer implements Wire, MessageSocketEvents {
 
   end(code: number, reason: string): void {
     const { wheel, system, options } = this.#context;
-    wheel.set(this, system.clock.now() + options.patience);
+    this.#patience ??= new Patience(this.#socket);
+    wheel.set(this.#patience, system.clock.now() + options.patience);
     this.#socket.close(code, reason);
   }
 
@@ -185,14 +201,9 @@ class SocketWire extends WheelTimer implements Wire, MessageSocketEvents {
   }
 
   close(code: number, reason: string): void {
-    this.#context.wheel.cancel(this);
+    if (this.#patience !== undefined) this.#context.wheel.cancel(this.#patience);
     this.#session = undefined;
     this.#link?.lost(code, reason);
     this.#gone?.resolve();
-  }
-
-  /** The other end did not answer the close in time. */
-  fire(): void {
-    this.#socket.terminate();
   }
 }

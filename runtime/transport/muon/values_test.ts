@@ -121,6 +121,24 @@ describe("Writer", () => {
     assert.deepEqual([first[5], second[5]], [3, 2]);
   });
 
+  test("of many writers share the buffers of those that have nothing to say", () => {
+    const write = (writer: Writer, byte: number) => {
+      const frame = writer.begin(3, 1, 10);
+      writer.raw(new Uint8Array(10).fill(byte));
+      writer.finish(frame);
+    };
+    const [one, other, third] = [new Writer(), new Writer(), new Writer()];
+    write(one, 1);
+    const given = one.take();
+    one.reuse();
+    write(other, 2);
+    write(third, 3);
+    write(one, 4);
+    const batches = [other, third, one].map((writer) => writer.take());
+    assert.equal(batches[0]!.buffer, given.buffer, "the first that writes has it");
+    assert.deepEqual(batches.map((batch) => batch[5]), [2, 3, 4], "and the others have others");
+  });
+
   test("give a buffer back that is hardly used any more, and nothing that was written", () => {
     const writer = new Writer();
     const write = (length: number) => {
@@ -230,6 +248,21 @@ describe("HELLO and ERROR", () => {
     for (const [name, value] of Object.entries(read)) {
       assert.deepEqual(value, hello[name as keyof typeof hello], name);
     }
+  });
+
+  test("a HELLO that says the same is one object, and no other is", () => {
+    const read = (node: string, more: number[] = []) => {
+      const writer = new Writer();
+      writeHello(writer, { ...hello, node });
+      return readHello(new Reader(new Uint8Array([...writer.take().subarray(5), ...more])));
+    };
+    const first = read("greeter-1");
+    assert.equal(read("greeter-1"), first);
+    assert.equal(read("greeter-2").node, "greeter-2");
+    assert.notEqual(read("greeter-2", [99, 0]), read("greeter-2"));
+    const long = "n".repeat(300);
+    assert.equal(read(long).node, long);
+    assert.notEqual(read(long), read(long), "long ones are not kept");
   });
 
   test("HELLO of another version, or below the least, is refused", () => {

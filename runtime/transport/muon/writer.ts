@@ -8,40 +8,15 @@ import { EMPTY, utf8 } from "../../bytes.ts";
 
 /** What a buffer grows to, in bytes, and beyond only for a frame that needs more. */
 const SLAB = 65_536;
-/** What it has at first: if 10,000 connections send a PING in one turn, they have 640 MB of slabs otherwise. */
+/** What it has at first, and all that a connection needs that says little. */
 const LEAST = 256;
-/** Bytes of buffers that writers share, at most, while none has them. */
-const SPARE = 1_048_576;
+/** Buffers of so many bytes that nobody has: of thousands of connections few write in one turn. */
+const spare: Uint8Array[] = [];
+/** How many of them are kept. */
+const SPARES = 1_024;
 const HEADER = 4;
 /** Most bytes of a frame's kind, length and stream id. */
 export const FRAME_HEAD = HEADER + 8;
-
-/**
- * Buffers that the writers of a process take in turn, the one that was given back last first: it is in the processor's
- * caches still, and a connection that sends nothing has none.
- */
-class Slabs {
-  readonly #spare: Uint8Array[] = [];
-  #bytes = 0;
-
-  /** A buffer that is nobody's; an empty one if there is none. */
-  take(): Uint8Array {
-    const slab = this.#spare.pop();
-    if (slab === undefined) return EMPTY;
-    this.#bytes -= slab.length;
-    return slab;
-  }
-
-  /** Takes a buffer back; gives whether it does, which it does not if it has many, or for a large one. */
-  give(slab: Uint8Array): boolean {
-    if (slab.length > SLAB || this.#bytes + slab.length > SPARE) return false;
-    this.#bytes += slab.length;
-    this.#spare.push(slab);
-    return true;
-  }
-}
-
-const SLABS = new Slabs();
 
 /**
  * Bytes on their way out. The room a frame may take is reserved once, by {@link Writer.begin}; what writes into it
@@ -176,13 +151,15 @@ export class Writer {
 
   /**
    * Says that nobody needs what was taken any more, of which there was nothing left to be sent before: the bytes are
-   * written over, by whoever has the buffer next. New buffers for each batch took half of a Node server's CPU in a stream
-   * of 64 kB items, to be zeroed and collected.
+   * written over. New buffers for each batch took half of a Node server's CPU in a stream of 64 kB items, to be zeroed
+   * and collected. A buffer that has not grown is given back, for whoever writes next.
    */
   reuse(): void {
     if (this.size > 0) return;
     this.#start = this.#at = 0;
-    if (SLABS.give(this.#bytes)) this.#bytes = EMPTY;
+    if (this.#bytes.length !== LEAST || spare.length >= SPARES) return;
+    spare.push(this.#bytes);
+    this.#bytes = EMPTY;
   }
 
   /** Lets the buffer go if less than a quarter of it was used since the last time. To be called now and then. */
@@ -203,9 +180,9 @@ export class Writer {
 
   /** The bytes written so far stay together: a batch leaves as one. */
   #grow(room: number): void {
-    if (this.#bytes.length === 0) {
-      this.#bytes = SLABS.take();
-      if (room <= this.#bytes.length) return;
+    if (this.#bytes.length === 0 && room <= LEAST) {
+      this.#bytes = spare.pop() ?? new Uint8Array(LEAST);
+      return;
     }
     const size = this.size;
     const next = new Uint8Array(Math.max(LEAST, Math.min(SLAB, 4 * this.#bytes.length), 2 * size + room));
