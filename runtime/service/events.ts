@@ -65,10 +65,9 @@ export function eventHandler(options: EventHandlerOptions): (delivery: Delivery)
   };
   const handle: Handler = intercept(
     options.interceptors,
-    async (invocation) => {
-      const event = input === undefined ? invocation.input : await checked(invocation.input, input);
-      return await method(event, invocation.context!);
-    },
+    input === undefined
+      ? (invocation) => method(invocation.input, invocation.context!)
+      : async (invocation) => await method(await checked(invocation.input, input), invocation.context!),
   );
   const log = host.log.with({ service: definition.name, topic: subscription.topic });
 
@@ -222,14 +221,17 @@ function encode(write: () => Uint8Array, topic: string): Uint8Array {
 }
 
 function decode(message: Message, codecs: Codecs): unknown {
-  const contentType = headerOf(message.header, "content-type") ?? EVENT_CONTENT_TYPE;
+  const contentType = contentTypeOf(message.header) ?? EVENT_CONTENT_TYPE;
   const marshal = codecs.find(contentType);
   if (marshal === undefined) throw codecs.unknown(contentType);
   return marshal.decode(message.body);
 }
 
-function headerOf(header: Readonly<Record<string, string>>, name: string): string | undefined {
-  for (const key of Object.keys(header)) if (key.toLowerCase() === name) return header[key];
+/** The content type; muon's publishers and Go Micro's write its name as HTTP does. */
+function contentTypeOf(header: Readonly<Record<string, string>>): string | undefined {
+  const usual = header["Content-Type"];
+  if (usual !== undefined) return usual;
+  for (const name of Object.keys(header)) if (name.toLowerCase() === "content-type") return header[name];
   return undefined;
 }
 
@@ -249,13 +251,14 @@ function clash(key: string): MuonError {
 
 /** What the publisher sent along: the message's headers without those of the wire, and without what is no metadata. */
 function metadataOf(header: Readonly<Record<string, string>>): Metadata {
-  const entries = new Map<string, string>();
-  for (const [name, value] of Object.entries(header)) {
+  let entries: Map<string, string> | undefined;
+  for (const name of Object.keys(header)) {
     const key = name.toLowerCase();
     if (isOfWire(key)) continue;
-    if (isKey(key) && isValue(value)) entries.set(key, value);
+    const value = header[name]!;
+    if (isKey(key) && isValue(value)) (entries ??= new Map()).set(key, value);
   }
-  return Metadata.trusted(entries);
+  return entries === undefined ? Metadata.EMPTY : Metadata.trusted(entries);
 }
 
 function refuse(log: Logger, delivery: Delivery, error: unknown): Verdict {

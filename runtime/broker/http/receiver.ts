@@ -4,13 +4,14 @@
  * @module
  */
 
+import { readBody, type Reading } from "../../body.ts";
 import { utf8 } from "../../bytes.ts";
 import { uuid } from "../../entropy.ts";
 import { MuonError } from "../../errors.ts";
 import type { BareAnswer, BareRequest, Protocol } from "../../host.ts";
 import type { System } from "../../platform.ts";
 import type { Inbox } from "../inbox.ts";
-import { decodeMessage, deliveryLimit, idOf, readBody } from "./wire.ts";
+import { decodeMessage, deliveryLimit, idOf } from "./wire.ts";
 
 const TAKEN: BareAnswer = { status: 200, headers: {}, body: null };
 
@@ -33,18 +34,10 @@ export interface ReceiverOptions {
  */
 export function receiver(options: ReceiverOptions): Protocol {
   const { inboxes, system, maxMessage } = options;
-  const limit = deliveryLimit(maxMessage);
+  const reading: Reading = { limit: deliveryLimit(maxMessage), what: "delivery", id: "muon.broker" };
 
-  async function take(request: BareRequest): Promise<BareAnswer> {
-    const { url } = request;
-    const origin = request.headers.get("origin");
-    if (origin !== null) throw fromPage(origin);
-    const id = idOf(url.slice(url.indexOf("/", url.indexOf("://") + 3)));
-    const inbox = id === undefined ? undefined : inboxes.get(id);
-    if (inbox === undefined || !inbox.open) {
-      throw unknown();
-    }
-    const { message, history } = decodeMessage(await readBody(request, limit));
+  function take(inbox: Inbox, body: Uint8Array): BareAnswer {
+    const { message, history } = decodeMessage(body);
     if (message.body.length > maxMessage) {
       throw new MuonError(
         "resource_exhausted",
@@ -61,7 +54,13 @@ export function receiver(options: ReceiverOptions): Protocol {
 
   async function answer(request: BareRequest): Promise<BareAnswer> {
     try {
-      return await take(request);
+      const origin = request.headers.get("origin");
+      if (origin !== null) throw fromPage(origin);
+      const { url } = request;
+      const id = idOf(url.slice(url.indexOf("/", url.indexOf("://") + 3)));
+      const inbox = id === undefined ? undefined : inboxes.get(id);
+      if (inbox === undefined || !inbox.open) throw unknown();
+      return take(inbox, await readBody(request, reading));
     } catch (error) {
       // What was not read of a body would stand in the way of the connection's next request.
       await request.body?.cancel().catch(() => {});

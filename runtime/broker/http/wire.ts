@@ -7,7 +7,6 @@
 
 import { fromBase64, text, toBase64, utf8 } from "../../bytes.ts";
 import { MuonError } from "../../errors.ts";
-import type { BareRequest } from "../../host.ts";
 import { isHostPort } from "../../host_port.ts";
 import type { Node, ServiceRecord } from "../../record.ts";
 import type { Message } from "../broker.ts";
@@ -161,49 +160,6 @@ function unreadable(why: string): MuonError {
     `cannot read the delivery: ${why}; it must be JSON as {"Header":{"Micro-Topic":"…"},"Body":"<base64>"}`,
     { id: "muon.broker" },
   );
-}
-
-/**
- * The bytes of a body, read only as far as they may go.
- *
- * @throws {MuonError} `resource_exhausted`, if there are more than `limit`.
- */
-export async function readBody(request: BareRequest, limit: number): Promise<Uint8Array> {
-  const declared = request.headers.get("content-length");
-  if (Number(declared ?? 0) > limit) throw tooLarge(declared!, limit);
-  // A server hands over no more than was declared, and in one piece that costs half of what a stream does.
-  if (declared !== null && request.headers.get("transfer-encoding") === null) {
-    const whole = await request.bytes();
-    if (whole.length > limit) throw tooLarge(`${whole.length}`, limit);
-    return whole;
-  }
-  if (request.body === null) return new Uint8Array(0);
-  const reader = request.body.getReader();
-  const parts: Uint8Array[] = [];
-  let length = 0;
-  for (;;) {
-    const { done, value } = await reader.read();
-    if (done) break;
-    length += value.length;
-    if (length > limit) {
-      await reader.cancel().catch(() => {});
-      throw tooLarge(`more than ${limit}`, limit);
-    }
-    parts.push(value);
-  }
-  const whole = new Uint8Array(length);
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
-}
-
-function tooLarge(size: string, limit: number): MuonError {
-  return new MuonError("resource_exhausted", `the delivery has ${size} bytes: at most ${limit} are taken`, {
-    id: "muon.broker",
-  });
 }
 
 /** Largest delivery for messages of up to `maxMessage` bytes: base64 takes 4 bytes for 3, and there are headers. */

@@ -5,6 +5,7 @@
  * @module
  */
 
+import type { Reading } from "../../body.ts";
 import { looseText, text, toBase64, utf8 } from "../../bytes.ts";
 import {
   codeOf,
@@ -18,8 +19,8 @@ import {
 } from "../../errors.ts";
 import { headTooLong } from "../metadata_limit.ts";
 
-/** Largest body of an error that is read, in bytes. */
-export const MAX_ERROR = 1_048_576;
+/** How the body of an error is read. */
+export const ERROR_BODY: Reading = { limit: 1_048_576, what: "output", id: "muon.http" };
 /** Most bytes of an error's details that are sent: what goes over muon.v1 fits, in base64 and in `debug`, too. */
 const MAX_DETAILS = 262_144;
 /** Most characters of an error's text that are sent. */

@@ -12,11 +12,11 @@ import type { Limits } from "../../policy.ts";
 import { headersRefusal } from "../metadata_limit.ts";
 import { Later } from "../muon/later.ts";
 import type { CallHandle, CallHead, Exchange, Link, ReplySink } from "../transport.ts";
-import { errorOfBody, MAX_ERROR } from "./errors.ts";
+import { ERROR_BODY, errorOfBody } from "./errors.ts";
 import { envelopedType, writeMetadata } from "./headers.ts";
 import { HttpExchange, type Outbound, UnaryCall } from "./outbound.ts";
 import { pathOf } from "./paths.ts";
-import { readBody, tooLarge } from "./body.ts";
+import { readBody, tooLarge } from "../../body.ts";
 import { MAX_MESSAGE, MAX_METADATA } from "./server.ts";
 
 /** What a link needs of its transport. */
@@ -95,7 +95,7 @@ export class HttpLink implements Link {
       throw unreachable(error, { where, notRun: true });
     }
     if (response.status === 503) {
-      const body = await readBody(response, { limit: MAX_ERROR, what: "output" });
+      const body = await readBody(response, ERROR_BODY);
       const { detail, id } = errorOfBody(body, 503, where);
       throw new MuonError("unavailable", detail, { id, where, notRun: true });
     }
@@ -196,7 +196,7 @@ export class HttpLink implements Link {
   /** That a message is larger than the other end takes. */
   refusedSize(size: number): MuonError | undefined {
     if (this.#maxMessage === undefined || size <= this.#maxMessage) return undefined;
-    return tooLarge("input", size, this.#maxMessage);
+    return tooLarge(size, { limit: this.#maxMessage, what: "input", id: "muon.http" });
   }
 
   /** The error of a request that got no answer: the link is not used any more. */

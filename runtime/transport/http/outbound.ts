@@ -10,9 +10,9 @@ import { MuonError } from "../../errors.ts";
 import { Metadata } from "../../metadata.ts";
 import { Later, rejected } from "../muon/later.ts";
 import type { CallHandle, CallHead, Exchange, ReplySink } from "../transport.ts";
-import { readBody } from "./body.ts";
+import { readBody } from "../../body.ts";
 import { END, envelope, EnvelopeReader, EnvelopeWriter, NOTHING } from "./envelope.ts";
-import { errorOf, errorOfBody, MAX_ERROR } from "./errors.ts";
+import { ERROR_BODY, errorOf, errorOfBody } from "./errors.ts";
 import { accepts, answerMetadata, envelopedType, mediaType, trailerOf } from "./headers.ts";
 import type { HttpLink } from "./link.ts";
 
@@ -61,7 +61,7 @@ export abstract class Outbound {
     const given = headers.get("content-type") ?? "";
     const where = this.link.where(this.head);
     if (status !== 200) {
-      const body = await readBody(response, { limit: MAX_ERROR, what: "output" });
+      const body = await readBody(response, ERROR_BODY);
       const error = errorOfBody(body, status, where);
       this.link.failed(error);
       throw error;
@@ -122,7 +122,7 @@ export class UnaryCall extends Outbound implements CallHandle {
         return;
       }
       const { limits } = this.link;
-      const answer = await readBody(response, { limit: limits.maxMessage, what: "output" });
+      const answer = await readBody(response, { limit: limits.maxMessage, what: "output", id: "muon.http" });
       if (this.over) return;
       const { header, trailer } = answerMetadata(response.headers);
       this.leave();
@@ -145,7 +145,7 @@ export class UnaryCall extends Outbound implements CallHandle {
     const streamed = envelopedType(head.contentType);
     const wanted = response.headers.get("accept-post") ?? streamed ?? null;
     if (!accepts(wanted, streamed) || this.over) return response;
-    await readBody(response, { limit: MAX_ERROR, what: "output" });
+    await readBody(response, ERROR_BODY);
     return await link.post(head, { body: envelope(body), enveloped: true, signal });
   }
 
@@ -394,7 +394,10 @@ class WholeBody implements Answers {
     const response = this.#response;
     if (response === undefined) return undefined;
     this.#response = undefined;
-    return { body: await readBody(response, { limit: this.#limit, what: "output" }), end: false };
+    return {
+      body: await readBody(response, { limit: this.#limit, what: "output", id: "muon.http" }),
+      end: false,
+    };
   }
 }
 

@@ -10,7 +10,7 @@ import { MuonError } from "../../errors.ts";
 import type { BareAnswer, BareRequest, Peer, RequestHead } from "../../host.ts";
 import type { Limits } from "../../policy.ts";
 import type { Accept, ServedProtocol } from "../transport.ts";
-import { lengthOf, readSized } from "./body.ts";
+import { lengthOf, readSized } from "../../body.ts";
 import { Cors } from "./cors.ts";
 import { errorBody, httpStatus } from "./errors.ts";
 import { accepts, CallHeaders, envelopedType, type MediaType, mediaType, timeoutOf } from "./headers.ts";
@@ -223,16 +223,22 @@ export class HttpServer implements ServedProtocol {
   ): Promise<BareAnswer> {
     const { accept, limits } = this.#options;
     const length = lengthOf(given.contentLength, given.contentEncoding);
-    return readSized(request, length, { limit: limits.maxMessage, what: "input" }).then((body) => {
-      call.body = body;
-      return call.over ? call.answer : handOver(accept, call);
-    }, (error) => {
-      const known = error instanceof MuonError
-        ? error
-        : new MuonError("canceled", "the input ended before it was whole", { id: "muon.http", cause: error });
-      call.refuse(known, known.status === "resource_exhausted" ? 413 : httpStatus(known.status));
-      return call.answer;
-    });
+    return readSized(request, length, { limit: limits.maxMessage, what: "input", id: "muon.http" }).then(
+      (body) => {
+        call.body = body;
+        return call.over ? call.answer : handOver(accept, call);
+      },
+      (error) => {
+        const known = error instanceof MuonError
+          ? error
+          : new MuonError("canceled", "the input ended before it was whole", {
+            id: "muon.http",
+            cause: error,
+          });
+        call.refuse(known, known.status === "resource_exhausted" ? 413 : httpStatus(known.status));
+        return call.answer;
+      },
+    );
   }
 
   /** What a caller asks before its first call, and what browsers ask. */

@@ -3,9 +3,8 @@ import { describe, test } from "node:test";
 import { concat, text, utf8 } from "../../bytes.ts";
 import { MuonError, STATUSES } from "../../errors.ts";
 import { Metadata } from "../../metadata.ts";
-import { readBody } from "./body.ts";
 import { END, envelope, EnvelopeReader, EnvelopeWriter, NOTHING } from "./envelope.ts";
-import { errorBody, errorOf, errorOfBody, httpStatus, MAX_ERROR } from "./errors.ts";
+import { ERROR_BODY, errorBody, errorOf, errorOfBody, httpStatus } from "./errors.ts";
 import {
   accepts,
   answerMetadata,
@@ -197,7 +196,7 @@ describe("errors", () => {
   test("reach their reader, however large they are", () => {
     const sent = (error: MuonError) => {
       const body = utf8(JSON.stringify(errorBody(error)));
-      assert.ok(body.length <= MAX_ERROR, `${body.length} bytes`);
+      assert.ok(body.length <= ERROR_BODY.limit, `${body.length} bytes`);
       return errorOfBody(body, 400, {});
     };
     const details = (size: number) => [{ type: "a.Why", value: "ü".repeat(size / 2) }];
@@ -301,28 +300,5 @@ describe("envelopes", () => {
     assert.equal(gone, "enough");
     assert.equal(writer.write(new Uint8Array(99)), undefined);
     writer.close();
-  });
-});
-
-describe("a body", () => {
-  test("is read as far as it may go", async () => {
-    const of = (body: BodyInit | null) => new Response(body);
-    assert.equal((await readBody(of(null), { limit: 3, what: "input" })).length, 0);
-    assert.equal(text(await readBody(of("abc"), { limit: 3, what: "input" })), "abc");
-    assert.equal(
-      text(await readBody(of(streamOf(utf8("ab"), utf8("c")) as BodyInit), { limit: 3, what: "input" })),
-      "abc",
-    );
-    const large = of(streamOf(utf8("ab"), utf8("cd")) as BodyInit);
-    await assert.rejects(readBody(large, { limit: 3, what: "input" }), {
-      status: "resource_exhausted",
-      notRun: true,
-      detail: "the input has more than 3 bytes: at most 3 are taken (limit maxMessage)",
-    });
-    const declared = new Response("abcd", { headers: { "content-length": "4" } });
-    await assert.rejects(readBody(declared, { limit: 3, what: "output" }), {
-      notRun: false,
-      detail: "the output has 4 bytes: at most 3 are taken (limit maxMessage)",
-    });
   });
 });

@@ -9,7 +9,7 @@ import { neverConnected } from "../../fetch.ts";
 import { WheelTimer } from "../../timer_wheel.ts";
 import { headersRefusal, headTooLong } from "../metadata_limit.ts";
 import type { CallHandle, CallHead, ReplySink } from "../transport.ts";
-import { readBody } from "./body.ts";
+import { readBody } from "../../body.ts";
 import { BYTES_TYPE, firstEnvelopeOf, JSON_TYPE, PROTOBUF_TYPE, type RpcEnvelope } from "./envelope.ts";
 import { readError } from "./errors.ts";
 import {
@@ -121,7 +121,7 @@ export class OutboundCall extends WheelTimer implements CallHandle {
           id: "muon.mucp",
         });
       }
-      const answer = await readBody(response, maxMessage, "answer");
+      const answer = await readBody(response, { limit: maxMessage, what: "answer", id: "muon.mucp" });
       if (this.#over) return;
       const error = errorOf(response, { answer, head: this.#head, where: this.#where() });
       if (error !== undefined) throw error;

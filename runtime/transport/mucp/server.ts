@@ -14,7 +14,7 @@ import type { Limits } from "../../policy.ts";
 import type { TimerWheel } from "../../timer_wheel.ts";
 import { headersRefusal } from "../metadata_limit.ts";
 import type { Accept, ServedProtocol } from "../transport.ts";
-import { readBody } from "./body.ts";
+import { readBody } from "../../body.ts";
 import {
   BYTES_TYPE,
   type Envelope,
@@ -142,7 +142,7 @@ export class MucpServer implements ServedProtocol {
       (headerOf(headers, TARGET) !== undefined && headerOf(headers, PROTOCOL) === undefined);
     const envelope = reply.envelope = envelopeOf(type, first);
     if (isStream(headers)) throw unimplementedStream(endpoint ?? "the endpoint");
-    let input = await readBody(request, limits.maxMessage, "input");
+    let input = await readBody(request, { limit: limits.maxMessage, what: "input", id: "muon.mucp" });
     if (envelope !== undefined) {
       const call = reply.call = envelope.readCall(input);
       endpoint ??= call.endpoint;

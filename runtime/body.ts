@@ -4,8 +4,8 @@
  * @module
  */
 
-import { concat, EMPTY } from "../../bytes.ts";
-import { MuonError } from "../../errors.ts";
+import { concat, EMPTY } from "./bytes.ts";
+import { MuonError } from "./errors.ts";
 
 /** What has a body. */
 interface Body {
@@ -19,11 +19,13 @@ interface Message extends Body {
 }
 
 /** How a body is read. */
-interface Reading {
+export interface Reading {
   /** Most bytes. */
   readonly limit: number;
-  /** What it is, for the error. */
-  readonly what: "input" | "output";
+  /** What it is, for the error; an input that is too large has not run. */
+  readonly what: "input" | "output" | "answer" | "delivery";
+  /** Id of the error. */
+  readonly id: string;
 }
 
 /**
@@ -54,15 +56,12 @@ export function readSized(message: Body, length: string | null, reading: Reading
   return message.bytes();
 }
 
-async function refuse(message: Body, length: string, { limit, what }: Reading): Promise<never> {
+async function refuse(message: Body, length: string, reading: Reading): Promise<never> {
   await message.body?.cancel().catch(() => {});
-  throw tooLarge(what, length, limit);
+  throw tooLarge(length, reading);
 }
 
-async function readParts(
-  body: ReadableStream<Uint8Array> | null,
-  { limit, what }: Reading,
-): Promise<Uint8Array> {
+async function readParts(body: ReadableStream<Uint8Array> | null, reading: Reading): Promise<Uint8Array> {
   if (body === null) return EMPTY;
   const reader = body.getReader();
   const parts: Uint8Array[] = [];
@@ -71,9 +70,9 @@ async function readParts(
     const { done, value } = await reader.read();
     if (done) break;
     size += value.length;
-    if (size > limit) {
+    if (size > reading.limit) {
       await reader.cancel().catch(() => {});
-      throw tooLarge(what, `more than ${limit}`, limit);
+      throw tooLarge(`more than ${reading.limit}`, reading);
     }
     parts.push(value);
   }
@@ -81,10 +80,10 @@ async function readParts(
 }
 
 /** That a message is larger than it may be. */
-export function tooLarge(what: "input" | "output", size: string | number, limit: number): MuonError {
+export function tooLarge(size: string | number, { what, limit, id }: Reading): MuonError {
   return new MuonError(
     "resource_exhausted",
     `the ${what} has ${size} bytes: at most ${limit} are taken (limit maxMessage)`,
-    { id: "muon.http", notRun: what === "input" },
+    { id, notRun: what === "input" },
   );
 }
