@@ -81,7 +81,7 @@ interface Taken extends Route {
   head: CallHead | undefined;
 }
 
-/** Routes that several ends define are there once, up to so many. */
+/** How many routes are there once for all ends that define them. */
 const SHARED_ROUTES = 1_024;
 const shared = new Map<string, Taken>();
 
@@ -129,7 +129,8 @@ export class RoutesIn {
 
 /** A route that says the same, if one is known: a thousand clients of one service look at one of them. */
 function share(route: Taken): Taken {
-  const text = `${route.service}\0${route.endpoint}\0${route.contentType}`;
+  // Quoted, so that no text of a peer reaches into the next.
+  const text = JSON.stringify([route.service, route.endpoint, route.contentType]);
   const known = shared.get(text);
   if (known === undefined && shared.size < SHARED_ROUTES) shared.set(text, route);
   return known ?? route;

@@ -187,13 +187,17 @@ describe("interning", () => {
   });
 
   test("a route that two ends define is there once", () => {
-    const read = (into: RoutesIn, service: string) => {
-      const head = testHead({ service });
-      return into.read(new Reader(payload((writer) => new RoutesOut().write(writer, head, 1))), 1);
+    const read = (service: string, endpoint = "A.One") => {
+      const head = testHead({ service, endpoint });
+      return new RoutesIn().read(new Reader(payload((writer) => new RoutesOut().write(writer, head, 1))), 1);
     };
-    const first = read(new RoutesIn(), "shared");
-    assert.equal(read(new RoutesIn(), "shared"), first);
-    assert.notEqual(read(new RoutesIn(), "other"), first);
+    const first = read("shared");
+    assert.equal(read("shared"), first);
+    assert.equal(read("other").service, "other");
+    for (const between of ["\0", '","', "/"]) {
+      read(`a${between}b`, "c");
+      assert.equal(read("a", `b${between}c`).service, "a", JSON.stringify(between));
+    }
   });
 
   test("metadata comes back, its keys named the second time", () => {
