@@ -58,6 +58,23 @@ export function best(
   return found;
 }
 
+/**
+ * By how much one variant's figure is another's: the median of the rounds' quotients, as a round's variants are measured
+ * within a minute or two, in which a shared machine changes less than from one round to the next; or the best rounds'.
+ */
+function quotient(
+  above: { readonly name: string; readonly value: number },
+  below: { readonly name: string; readonly value: number },
+  of: { readonly result: RuntimeResult; readonly measure: Measure },
+): number {
+  const { result, measure } = of;
+  const over = result.variants[above.name]?.rounds ?? [];
+  const under = result.variants[below.name]?.rounds ?? [];
+  const quotients = over.map((round, at) => round[measure.key]! / (under[at]?.[measure.key] ?? NaN));
+  const paired = measure.of !== "best" && over.length === under.length && !quotients.some(Number.isNaN);
+  return paired ? median(quotients) : above.value / below.value;
+}
+
 /** What the goals of a question came to on one runtime; those that ask nothing of it are left out. */
 export function judge(question: Question, runtime: Runtime, result: RuntimeResult): Verdict[] {
   return question.goals.flatMap((goal) => {
@@ -73,7 +90,7 @@ export function judge(question: Question, runtime: Runtime, result: RuntimeResul
     const of = { question, result, measure };
     const above = best(goal.divide, of);
     const below = goal.by === undefined ? { name: "", value: 1 } : best(goal.by, of);
-    const value = above === undefined || below === undefined ? undefined : above.value / below.value;
+    const value = above === undefined || below === undefined ? undefined : quotient(above, below, of);
     return [{
       goal,
       bound: atMost === undefined ? `≥ ${atLeast}` : `≤ ${atMost}`,
@@ -101,7 +118,8 @@ export function table(question: Question, result: RuntimeResult): string[][] {
       const cell = number(value, measure.digits);
       if (!measure.ratio) return [cell];
       const base = best(question.baseline, { question, result, measure });
-      return [cell, base === undefined ? "–" : number(value / base.value)];
+      if (base === undefined) return [cell, "–"];
+      return [cell, number(quotient({ name, value }, base, { result, measure }))];
     });
     return [name, ...cells, rounds.map((round) => number(round[first.key]!, first.digits)).join(" · ")];
   });
@@ -185,8 +203,9 @@ Server and load are processes of their own, the server pinned to core 0, the loa
 and every round, the order of the variants reversed from one round to the next. Every answer is checked. Figures are
 medians of the rounds, whose raw values stand in the last column for the first ratio and in the JSON for all. What
 counts is CPU time a call, both processes together, and the median time of a call, as ratios within one run (the
-columns headed ×, as multiples of the baseline's best): absolute times mean little on another machine, and calls a
-second vary two- to fourfold between identical runs on a shared one, for which the best round is shown.`;
+columns headed ×, as multiples of the baseline's best; the median of the rounds' ratios, since a shared machine may be
+half as fast a minute later): absolute times mean little on another machine, and calls a second vary two- to fourfold
+between identical runs on a shared one, for which the best round is shown.`;
 
 function goalsTable(questions: readonly Question[], results: ReadonlyMap<string, Result>): string {
   const rows = [["question", "goal", ...RUNTIMES.map(capital)]];

@@ -103,6 +103,18 @@ describe("what figures come to", () => {
     );
   });
 
+  test("a machine that is slower in one round is so for both", () => {
+    const variants = {
+      "limit a": rounds([2, 0], [8, 0], [4, 0]),
+      "muon": rounds([2.25, 0], [9, 0], [6, 0]),
+    };
+    const goals = [question.goals[0]!];
+    assert.equal(judge({ ...question, goals }, "bun", { ...result, variants })[0]!.value, 1.125);
+    // One that was measured less often cannot be paired.
+    const fewer = { ...variants, "muon": rounds([9, 0]) };
+    assert.equal(judge({ ...question, goals }, "bun", { ...result, variants: fewer })[0]!.value, 2.25);
+  });
+
   test("a goal about a measure that is none", () => {
     const goals = [{ says: "?", measure: "p50", divide: "muon", atMost: 1 }];
     assert.throws(() => judge({ ...question, goals }, "bun", result), /"p50", which is none of its measures/);
