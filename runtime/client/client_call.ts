@@ -10,7 +10,7 @@ import type { CallOptions } from "../call.ts";
 import type { Marshal } from "../codec/codec.ts";
 import { Values } from "../context.ts";
 import type { Kind } from "../definition.ts";
-import { type Attempt, isMisdirected, MuonError, type Where } from "../errors.ts";
+import { type Attempt, MuonError, type Where } from "../errors.ts";
 import { isStream } from "../eventual.ts";
 import type { Invocation } from "../interceptor.ts";
 import { Metadata } from "../metadata.ts";
@@ -24,6 +24,7 @@ import type { CallPlan, ClientCore } from "./client_core.ts";
 import { pickOfAddress, schemeOf } from "./given_address.ts";
 import { encodeInput, pump } from "./inputs.ts";
 import { type Answers, canceled } from "./pending_call.ts";
+import { mayRetry } from "./retries.ts";
 import { type Route, whereOf } from "./target.ts";
 
 /** How inputs are written where nobody says. */
@@ -395,7 +396,8 @@ export class ClientCall extends WheelTimer implements Invocation, ReplySink, Cal
     if (
       unpicked || this.#canceled !== undefined || this.#inputUsed || made >= retries ||
       left <= 0 ||
-      !mayRetry(error, this.#route) || (error.status === "not_found" && options?.address !== undefined)
+      !mayRetry(error, this.#route?.idempotent === true) ||
+      (error.status === "not_found" && options?.address !== undefined)
     ) {
       const where: Where = {
         ...whereOf(target, node),
@@ -513,17 +515,6 @@ export class ClientCall extends WheelTimer implements Invocation, ReplySink, Cal
   #now(): number {
     return this.#core.system.clock.now();
   }
-}
-
-/**
- * Whether a call that failed so may be made again: it is known not to have run, or a second run does no harm and the
- * node was out of reach.
- */
-function mayRetry(error: MuonError, route: Route | undefined): boolean {
-  // A process that died is believed until its record expires, and its port may be another's by now.
-  if (isMisdirected(error)) return true;
-  if (error.status !== "unavailable" && error.status !== "resource_exhausted") return false;
-  return error.notRun || (error.status === "unavailable" && !error.answered && route?.idempotent === true);
 }
 
 function used(): MuonError {
