@@ -106,6 +106,24 @@ export function testMachineHost(name: string, subject: HostSubject): void {
       assert.ok((await readAll(socket)).endsWith(`${address}:${port}`));
     });
 
+    test("refuses a request that says in two ways how long it is", async () => {
+      await using host = await subject.serve({});
+      host.mount(hello);
+      // Which of them holds decides where the next request begins: RFC 9112 §6.3. Protocols count on the length.
+      const chunked = ["transfer-encoding: chunked", "5\r\nabcde\r\n0\r\n\r\n"] as const;
+      for (
+        const [head, body] of [
+          [`content-length: 3\r\n${chunked[0]}`, chunked[1]],
+          [`${chunked[0]}\r\ncontent-length: 3`, chunked[1]],
+          ["content-length: 3\r\ncontent-length: 5", "abcde"],
+        ]
+      ) {
+        const socket = await dialTcp(host.addresses[0]!);
+        socket.write(`POST / HTTP/1.1\r\nHost: x\r\n${head}\r\nConnection: close\r\n\r\n${body}`);
+        assert.match(await readAll(socket), /^HTTP\/1\.1 400 /, head);
+      }
+    });
+
     test("keeps idle connections", async () => {
       await using host = await subject.serve({});
       host.mount(hello);
