@@ -15,8 +15,8 @@ import {
   type SocketProtocol,
   toResponse,
 } from "../../runtime/mounts.ts";
-import { endOfTurn } from "../node/turn.ts";
 import { LIMITS } from "../../runtime/policy.ts";
+import { endOfTurn } from "../node/turn.ts";
 import { hostPort, listenError } from "../web/address.ts";
 import { BACKLOG } from "../web/bounds.ts";
 import { broken, type Report, reporter } from "../web/report.ts";

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { readBody, tooLarge } from "../../body.ts";
 import type { Clock } from "../../clock.ts";
 import { MuonError, textOf, type Where } from "../../errors.ts";
 import { neverConnected } from "../../fetch.ts";
@@ -16,7 +17,6 @@ import { ERROR_BODY, errorOfBody } from "./errors.ts";
 import { envelopedType, writeMetadata } from "./headers.ts";
 import { HttpExchange, type Outbound, UnaryCall } from "./outbound.ts";
 import { pathOf } from "./paths.ts";
-import { readBody, tooLarge } from "../../body.ts";
 import { MAX_MESSAGE, MAX_METADATA } from "./server.ts";
 
 /** What a link needs of its transport. */

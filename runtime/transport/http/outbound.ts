@@ -4,13 +4,13 @@
  * @module
  */
 
+import { readBody } from "../../body.ts";
 import { EMPTY, text } from "../../bytes.ts";
 import type { Timer } from "../../clock.ts";
 import { MuonError } from "../../errors.ts";
 import { Metadata } from "../../metadata.ts";
 import { Later, rejected } from "../muon/later.ts";
 import type { CallHandle, CallHead, Exchange, ReplySink } from "../transport.ts";
-import { readBody } from "../../body.ts";
 import { END, envelope, EnvelopeReader, EnvelopeWriter, NOTHING } from "./envelope.ts";
 import { ERROR_BODY, errorOf, errorOfBody } from "./errors.ts";
 import { accepts, answerMetadata, envelopedType, mediaType, trailerOf } from "./headers.ts";

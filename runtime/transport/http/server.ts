@@ -4,13 +4,13 @@
  * @module
  */
 
+import { lengthOf, readSized } from "../../body.ts";
 import { utf8 } from "../../bytes.ts";
 import { type Clock, sleep } from "../../clock.ts";
 import { MuonError } from "../../errors.ts";
 import type { BareAnswer, BareRequest, Peer, RequestHead } from "../../host.ts";
 import type { Limits } from "../../policy.ts";
 import type { Accept, ServedProtocol } from "../transport.ts";
-import { lengthOf, readSized } from "../../body.ts";
 import { Cors } from "./cors.ts";
 import { errorBody, httpStatus } from "./errors.ts";
 import { accepts, CallHeaders, envelopedType, type MediaType, mediaType, timeoutOf } from "./headers.ts";

@@ -4,12 +4,12 @@
  * @module
  */
 
+import { readBody } from "../../body.ts";
 import { MuonError, textOf } from "../../errors.ts";
 import { neverConnected } from "../../fetch.ts";
 import { WheelTimer } from "../../timer_wheel.ts";
 import { headersRefusal, headTooLong } from "../metadata_limit.ts";
 import type { CallHandle, CallHead, ReplySink } from "../transport.ts";
-import { readBody } from "../../body.ts";
 import { BYTES_TYPE, firstEnvelopeOf, JSON_TYPE, PROTOBUF_TYPE, type RpcEnvelope } from "./envelope.ts";
 import { readError } from "./errors.ts";
 import {

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { readBody } from "../../body.ts";
 import { EMPTY, utf8 } from "../../bytes.ts";
 import { type Clock, sleep } from "../../clock.ts";
 import { MuonError } from "../../errors.ts";
@@ -14,7 +15,6 @@ import type { Limits } from "../../policy.ts";
 import type { TimerWheel } from "../../timer_wheel.ts";
 import { headersRefusal } from "../metadata_limit.ts";
 import type { Accept, ServedProtocol } from "../transport.ts";
-import { readBody } from "../../body.ts";
 import {
   BYTES_TYPE,
   type Envelope,

@@ -7,36 +7,21 @@
 import type { MuonError } from "../../errors.ts";
 import type { MessageSocket, MessageSocketEvents, Peer } from "../../host.ts";
 import type { System } from "../../platform.ts";
-import { type TimerWheel, WheelTimer } from "../../timer_wheel.ts";
-import type { Accept, CallHandle, CallHead, Exchange, Link, ReplySink } from "../transport.ts";
+import { WheelTimer } from "../../timer_wheel.ts";
+import type { CallHandle, CallHead, Exchange, Link, ReplySink } from "../transport.ts";
 import { statusNumber } from "./frames.ts";
 import { Later } from "./later.ts";
-import type { WireOptions } from "./limits.ts";
 import type { Wire } from "./sender.ts";
-import { Session } from "./session.ts";
+import { Session, type SessionOptions } from "./session.ts";
 
 /** What the links of one transport have in common. */
-export interface LinkContext {
+export interface LinkContext extends Pick<SessionOptions, "wheel" | "options" | "agent" | "node"> {
   /** Time and the end of the turn. */
   readonly system: Pick<System, "clock" | "platform">;
-  /** Deadlines. */
-  readonly wheel: TimerWheel;
-  /** Limits and how to send. */
-  readonly options: WireOptions;
-  /** The program, for people. */
-  readonly agent: string;
-  /** Id of this end's node, or nothing. */
-  readonly node: string;
 }
 
 /** What a {@link MuonLink} has of its own. */
-export interface MuonLinkOptions {
-  /** Whether this end dialled. */
-  readonly dialler: boolean;
-  /** The other end. */
-  readonly peer: Peer;
-  /** Takes calls that the other end makes. */
-  readonly accept: Accept;
+export interface MuonLinkOptions extends Pick<SessionOptions, "dialler" | "peer" | "accept"> {
   /** Told when the socket is closed. @default {nobody} */
   readonly gone?: ((link: MuonLink) => void) | undefined;
 }
