@@ -33,11 +33,6 @@ const CONTENT_TYPE = "application/cbor";
 const MAX_TIMER = 2 ** 31 - 1;
 const NONE: CallOptions = {};
 
-interface Settle {
-  readonly resolve: (value: unknown) => void;
-  readonly reject: (error: unknown) => void;
-}
-
 /** A call that is being made. */
 export class ClientCall extends WheelTimer implements Invocation, ReplySink, CallHandle {
   readonly side = "client";
@@ -72,9 +67,9 @@ export class ClientCall extends WheelTimer implements Invocation, ReplySink, Cal
   #controller: AbortController | undefined = undefined;
   #values: Values | undefined = undefined;
   /** Whom the call's outcome goes to, where interceptors stand around it. */
-  #outcome: Settle | undefined = undefined;
+  #outcome: PromiseWithResolvers<unknown> | undefined = undefined;
   /** Whom an attempt's outcome goes to, where interceptors stand around it. */
-  #tryOutcome: Settle | undefined = undefined;
+  #tryOutcome: PromiseWithResolvers<unknown> | undefined = undefined;
 
   constructor(core: ClientCore, plan: CallPlan) {
     super();
@@ -138,12 +133,11 @@ export class ClientCall extends WheelTimer implements Invocation, ReplySink, Cal
     if (this.#canceled !== undefined) throw this.#canceled;
     if (this.#outcome !== undefined) throw again("A call's interceptor");
     if (this.#inputUsed) throw used();
-    return new Promise((resolve, reject) => {
-      this.#outcome = { resolve, reject };
-      this.attempt = 0;
-      this.#attempts = this.#tried = undefined;
-      this.#try();
-    });
+    const { promise } = this.#outcome = Promise.withResolvers();
+    this.attempt = 0;
+    this.#attempts = this.#tried = undefined;
+    this.#try();
+    return promise;
   }
 
   /** Makes one attempt at the node that was picked: what an attempt's interceptors stand around. */
@@ -151,10 +145,9 @@ export class ClientCall extends WheelTimer implements Invocation, ReplySink, Cal
     if (this.#canceled !== undefined) throw this.#canceled;
     if (this.#tryOutcome !== undefined) throw again("An attempt's interceptor");
     if (this.#inputUsed) throw used();
-    return new Promise((resolve, reject) => {
-      this.#tryOutcome = { resolve, reject };
-      this.#dispatch();
-    });
+    const { promise } = this.#tryOutcome = Promise.withResolvers();
+    this.#dispatch();
+    return promise;
   }
 
   reply(body: Uint8Array | undefined, trailer: Metadata, stream: Exchange | undefined, at?: number): void {

