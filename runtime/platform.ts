@@ -183,8 +183,12 @@ export interface Platform {
    * @param code Its exit code. @default {what the program has set, else 0}
    */
   exit(code?: number): void;
-  /** Calls back when what this turn of the event loop has to do is done, before it waits for I/O or time. */
-  endOfTurn(callback: () => void): void;
+  /**
+   * Calls back when what this turn of the event loop has to do is done, before it waits for I/O or time.
+   *
+   * @param args What it is called with, as by `setImmediate`: none of thousands of connections needs a closure.
+   */
+  endOfTurn<A extends readonly unknown[]>(callback: (...args: A) => void, ...args: A): void;
   /**
    * Whether a call that is the only one on its connection is sent at once, not at the end of the turn: where another
    * round of the event loop takes longer than what it may save.

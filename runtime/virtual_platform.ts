@@ -176,8 +176,8 @@ export class VirtualPlatform implements Platform {
   }
 
   /** Calls back behind the microtasks that are due. */
-  endOfTurn(callback: () => void): void {
-    this.#turns.post(callback);
+  endOfTurn<A extends readonly unknown[]>(callback: (...args: A) => void, ...args: A): void {
+    this.#turns.post(() => callback(...args));
   }
 
   /** Listens on the network. */

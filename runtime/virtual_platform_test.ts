@@ -66,7 +66,7 @@ describe("virtual platform", () => {
     const { platform } = createVirtualSystem();
     const order: string[] = [];
     await new Promise<void>((resolve) => {
-      platform.endOfTurn(() => order.push("end 1"));
+      platform.endOfTurn((what, which) => order.push(`${what} ${which}`), "end", 1);
       platform.endOfTurn(() => {
         order.push("end 2");
         resolve();

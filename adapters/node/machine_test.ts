@@ -70,7 +70,7 @@ describe("machine", () => {
   test("ends a turn behind its microtasks, in the order asked", async () => {
     const order: string[] = [];
     await new Promise<void>((resolve) => {
-      platform.endOfTurn(() => order.push("end 1"));
+      platform.endOfTurn((what, which) => order.push(`${what} ${which}`), "end", 1);
       platform.endOfTurn(() => {
         order.push("end 2");
         resolve();

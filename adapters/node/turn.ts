@@ -28,6 +28,9 @@ import { setImmediate } from "node:timers";
  * Microtasks and ticks are as cheap here, but they are not the end of a turn: they run before the next message of the
  * same read, and before a handler that awaits more than they count.
  */
-export function endOfTurn(callback: () => void): void {
-  setImmediate(callback);
+export function endOfTurn<A extends readonly unknown[]>(
+  callback: (...args: A) => void,
+  ...args: A
+): void {
+  setImmediate(callback, ...args);
 }

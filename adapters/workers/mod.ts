@@ -47,8 +47,8 @@ const platform: Platform = {
   exit() {
     throw missing("a process that could be ended", "return from the handler instead");
   },
-  endOfTurn(callback) {
-    setTimeout(callback, 0);
+  endOfTurn(callback, ...args) {
+    setTimeout(callback, 0, ...args);
   },
   serve: () => Promise.reject(missing("a port to listen on", "export what edge() returns instead")),
   dialWebSocket: () => Promise.reject(missing("WebSockets to dial with", `call with the transport "http"`)),

@@ -40,10 +40,10 @@ const question: Question = {
 of the connections were opened; each has had one answer. Both servers stand on the same host adapter. The kernel's buffers
 are not in it. It takes 10,000 open files in each process (\`ulimit -n\`).
 
-Bun's own connection is so small that muon's state is most of it: 11 objects of its own, where a bare one has 2, and
-1.1 kB of the heap more (\`heapStats\` of \`bun:jsc\`), for credit, routes, keepalive, deadlines and the calls of both
+Bun's own connection is so small that muon's state is most of it: 9 objects of its own, where a bare one has 2, and
+0.7 kB of the heap more (\`heapStats\` of \`bun:jsc\`), for credit, routes, keepalive, deadlines and the calls of both
 sides. What an idle connection has not needed is not made; what many say alike, as their HELLO and their routes, is there
-once; and buffers to write from are shared.`,
+once; what is written with, and what holds the calls that are open, goes from one to the next.`,
   goals: [
     {
       says: "memory a connection ≤ 1.5 × a bare WebSocket server's",

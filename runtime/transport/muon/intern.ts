@@ -81,13 +81,16 @@ interface Taken extends Route {
   head: CallHead | undefined;
 }
 
+const NONE: Taken[] = [];
 /** How many routes are there once for all ends that define them. */
 const SHARED_ROUTES = 1_024;
 const shared = new Map<string, Taken>();
 
 /** The routes that the other end has defined here. */
 export class RoutesIn {
-  readonly #known: Taken[] = [];
+  // One is all that most connections define, and needs no list.
+  #first: Taken | undefined = undefined;
+  #others: Taken[] = NONE;
 
   /**
    * Reads a route.
@@ -97,7 +100,7 @@ export class RoutesIn {
   read(reader: Reader, limit: number): Taken {
     const reference = reader.varint();
     if (reference >= FIRST) {
-      const route = this.#known[reference - FIRST];
+      const route = reference === FIRST ? this.#first : this.#others[reference - FIRST - 1];
       if (route === undefined) throw new ProtocolError(`route ${reference - FIRST} was never defined`);
       return route;
     }
@@ -108,9 +111,12 @@ export class RoutesIn {
       head: undefined,
     };
     if (reference !== DEFINE) return route;
-    if (this.#known.length >= limit) throw new ProtocolError(`more than ${limit} routes are defined`);
+    const known = this.#first === undefined ? 0 : 1 + this.#others.length;
+    if (known >= limit) throw new ProtocolError(`more than ${limit} routes are defined`);
     const one = share(route);
-    this.#known.push(one);
+    if (known === 0) this.#first = one;
+    else if (known === 1) this.#others = [one];
+    else this.#others.push(one);
     return one;
   }
 

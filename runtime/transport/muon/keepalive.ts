@@ -19,6 +19,8 @@ export interface KeepaliveContext {
   readonly options: WireOptions;
   /** Sends PING. */
   readonly sender: Sender;
+  /** Whether the other end's HELLO came. */
+  readonly greeted: boolean;
   /** Called when the other end is given up: with why. */
   dead(detail: string): void;
 }
@@ -36,7 +38,6 @@ export class Keepalive extends WheelTimer {
   /** Smoothed round trip of PING, in ms; `undefined` before the first. */
   rtt: number | undefined;
   readonly #context: KeepaliveContext;
-  #greeted = false;
   /** Looks in a row since which nothing came. */
   #silent = 0;
   #pings = 0;
@@ -56,7 +57,6 @@ export class Keepalive extends WheelTimer {
 
   /** HELLO came. */
   greet(): void {
-    this.#greeted = true;
     this.#ping();
   }
 
@@ -75,8 +75,8 @@ export class Keepalive extends WheelTimer {
 
   /** Sends a PING, or gives the other end up. */
   fire(): void {
-    const { options } = this.#context;
-    if (!this.#greeted) return this.#context.dead(`no HELLO came within ${options.patience} ms`);
+    const { options, greeted } = this.#context;
+    if (!greeted) return this.#context.dead(`no HELLO came within ${options.patience} ms`);
     this.#silent = this.heard ? 0 : this.#silent + 1;
     if (this.#silent >= 2) {
       return this.#context.dead(`nothing came for ${this.#silent * options.ping} ms, not even for a PING`);

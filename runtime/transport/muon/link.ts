@@ -127,7 +127,6 @@ class Patience extends WheelTimer {
 class SocketWire implements Wire, MessageSocketEvents {
   readonly #socket: MessageSocket;
   readonly #context: LinkContext;
-  readonly #turn = () => this.#session?.flush();
   #link: MuonLink | undefined;
   /** Nothing before `listen`, and once the socket is closed. */
   #session: Session | undefined;
@@ -138,6 +137,10 @@ class SocketWire implements Wire, MessageSocketEvents {
   constructor(socket: MessageSocket, context: LinkContext) {
     this.#socket = socket;
     this.#context = context;
+  }
+
+  static #flush(wire: SocketWire): void {
+    wire.#session?.flush();
   }
 
   /** Tells these of what comes. */
@@ -167,7 +170,7 @@ class SocketWire implements Wire, MessageSocketEvents {
   }
 
   wake(): void {
-    this.#context.system.platform.endOfTurn(this.#turn);
+    this.#context.system.platform.endOfTurn(SocketWire.#flush, this);
   }
 
   end(code: number, reason: string): void {

@@ -26,22 +26,16 @@ export class Outgoing extends StreamTable<Outbound> {
   readonly #session: Session;
   readonly #sender: Sender;
   readonly #options: WireOptions;
-  readonly #prompt: boolean;
   /** Those that wait; made for the first, which most connections never have. */
   #waiting: Waiting | undefined;
   #nextId: number;
 
-  /** @param options `first`: the lowest id of this end. `prompt`: whether one that is alone is sent at once. */
-  constructor(
-    session: Session,
-    options: { readonly first: 1 | 2; readonly prompt: boolean },
-  ) {
+  constructor(session: Session) {
     super();
     this.#session = session;
     this.#sender = session.sender;
     this.#options = session.options;
-    this.#prompt = options.prompt;
-    this.#nextId = options.first;
+    this.#nextId = session.first;
   }
 
   /** Calls that were not sent yet; they count among those that are not over. */
@@ -54,7 +48,7 @@ export class Outgoing extends StreamTable<Outbound> {
     const refusal = this.#refusal(head, body.length);
     if (refusal !== undefined) return new RefusedCall(sink, refusal);
     const call = new UnaryCall(this.#session, this.#takeId(), { head, sink });
-    const corked = this.#prompt && this.size === 0 && this.#sender.cork();
+    const corked = this.#session.prompt && this.size === 0 && this.#sender.cork();
     try {
       this.#make(call, body);
     } finally {
@@ -84,14 +78,9 @@ export class Outgoing extends StreamTable<Outbound> {
     return call;
   }
 
-  /** Whether an id is one of this end's. */
-  owns(id: number): boolean {
-    return (id & 1) === (this.#nextId & 1);
-  }
-
   /** The call that an answer belongs to; `undefined` if it is over. */
   override get(id: number): Outbound | undefined {
-    if (!this.owns(id) || id > this.#sender.lastCall) {
+    if (!this.#session.owns(id) || id > this.#sender.lastCall) {
       throw new ProtocolError(`an answer came to call ${id}, never made`);
     }
     return super.get(id);

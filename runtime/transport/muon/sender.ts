@@ -88,8 +88,8 @@ export class Sender {
   readonly #traffic: Traffic;
   /** Largest body that goes into one frame that is in nobody's way. */
   #fragment = FLOOR;
-  readonly #writer = new Writer();
-  /** Both made for the first that needs them, as most of what a connection has: thousands may be idle. */
+  // What follows is made, or lent, when it is needed, as most of what a connection has: thousands may be idle.
+  #lent: Writer | undefined;
   #routes: RoutesOut | undefined;
   #keys: KeysOut | undefined;
   #frames = 0;
@@ -118,9 +118,9 @@ export class Sender {
     };
   }
 
-  /** Whether something waits to be sent. */
+  /** Whether nothing waits to be sent. */
   get idle(): boolean {
-    return this.#writer.size === 0 && this.#turn === this.#ready.length;
+    return this.#written === 0 && this.#turn === this.#ready.length;
   }
 
   /** Whether so much waits that nothing more may. */
@@ -301,7 +301,7 @@ export class Sender {
 
   /** Gives back memory that is not used any more. To be called now and then. */
   trim(): void {
-    this.#writer.trim();
+    this.#lent?.trim();
   }
 
   /** Lets a stream with bodies to send take its turn. It is in the queue once. */
@@ -315,7 +315,7 @@ export class Sender {
   flush(): void {
     this.#awake = false;
     this.#pump();
-    if (this.#writer.size > 0) this.#cut();
+    if (this.#written > 0) this.#cut();
   }
 
   /**
@@ -340,6 +340,15 @@ export class Sender {
     if (!this.congested) return;
     this.congested = false;
     this.flush();
+  }
+
+  get #writer(): Writer {
+    return this.#lent ??= Writer.lent();
+  }
+
+  /** Bytes that were written and not sent. */
+  get #written(): number {
+    return this.#lent === undefined ? 0 : this.#lent.size;
   }
 
   #metadata(kind: number, id: number, metadata: Metadata): void {
@@ -367,8 +376,10 @@ export class Sender {
   }
 
   #cut(): void {
-    this.#send(this.#writer.take());
-    if (this.#wire.copies) this.#writer.reuse();
+    const writer = this.#writer;
+    this.#send(writer.take());
+    // Whoever was told of the sending may have written, and given the writer back.
+    if (this.#wire.copies && this.#lent === writer && writer.reuse()) this.#lent = undefined;
   }
 
   /** Sends a frame in its body's array, behind what was written before it. */

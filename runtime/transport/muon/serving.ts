@@ -21,7 +21,6 @@ export class Serving extends StreamTable<InboundCall> {
   readonly #limit: number;
   /** Those that wait, in their order. */
   #waiting: Set<InboundCall> | undefined;
-  #over = false;
 
   /** @param limit How many handlers may run. */
   constructor(accept: Accept, limit: number) {
@@ -60,7 +59,7 @@ export class Serving extends StreamTable<InboundCall> {
 
   /** The connection is over. */
   end(error: MuonError): void {
-    this.#over = true;
+    this.#waiting?.clear();
     for (const call of this.values()) call.abort(error);
   }
 
@@ -68,7 +67,7 @@ export class Serving extends StreamTable<InboundCall> {
     const waiting = this.#waiting;
     if (waiting === undefined) return;
     for (const call of waiting) {
-      if (this.#over || this.size - waiting.size + this.abandoned >= this.#limit) return;
+      if (this.size - waiting.size + this.abandoned >= this.#limit) return;
       waiting.delete(call);
       this.#run(call);
     }

@@ -71,14 +71,17 @@ export class Session implements InboxContext, KeepaliveContext, Traffic {
   readonly clock: Clock;
   /** Deadlines. */
   readonly wheel: TimerWheel;
+  /** Lowest id of this end's calls, all of which have its parity. */
+  readonly first: 1 | 2;
+  /** Whether a call of this end that is alone is sent at once. */
+  readonly prompt: boolean;
   /** Whether the other end's HELLO came. */
   greeted = false;
   readonly #wire: Wire;
   readonly #keepalive: Keepalive;
-  readonly #maxFrame: number;
-  readonly #calls: Outgoing;
   readonly #served: Serving;
   // What follows is made when it is needed: most of thousands of connections may be idle.
+  #outgoing: Outgoing | undefined;
   #routes: RoutesIn | undefined;
   #keys: KeysIn | undefined;
   #holdings: Holdings | undefined;
@@ -86,8 +89,6 @@ export class Session implements InboxContext, KeepaliveContext, Traffic {
   #drained: Later<void> | undefined;
   /** Id of the last CALL that came. */
   #lastIn = 0;
-  /** Whether the other end takes no more calls. */
-  #refused = false;
   /** Whether this end takes no more calls. */
   #leaving = false;
   #over: MuonError | undefined;
@@ -97,7 +98,7 @@ export class Session implements InboxContext, KeepaliveContext, Traffic {
   now = 0;
   /** How many have come. */
   received = 0;
-  /** Text of the other end's GOAWAY, and whether it stops in good order. */
+  /** Text of the other end's GOAWAY, since which it takes no more calls, and whether it stops in good order. */
   #farewell: { readonly text: string; readonly orderly: boolean } | undefined;
 
   constructor(from: SessionOptions) {
@@ -106,11 +107,11 @@ export class Session implements InboxContext, KeepaliveContext, Traffic {
     this.options = options;
     this.clock = from.clock;
     this.wheel = from.wheel;
+    this.first = from.dialler ? 1 : 2;
+    this.prompt = from.prompt;
     this.sender = new Sender(wire, options, this);
     this.#wire = wire;
     this.#served = new Serving(from.accept, options.maxStreams);
-    this.#maxFrame = options.fragment + options.maxMetadata + SLACK;
-    this.#calls = new Outgoing(this, { first: from.dialler ? 1 : 2, prompt: from.prompt });
     this.#keepalive = new Keepalive(this);
     this.sender.hello({ ...options, agent: from.agent, node: from.node, features: [] });
   }
@@ -129,12 +130,12 @@ export class Session implements InboxContext, KeepaliveContext, Traffic {
 
   /** Calls that this end made and that are not over. */
   get inflight(): number {
-    return this.#calls.size;
+    return this.#outgoing === undefined ? 0 : this.#outgoing.size;
   }
 
   /** Those of them that wait, as the other end has as many open as it takes. */
   get waiting(): number {
-    return this.#calls.waiting;
+    return this.#outgoing === undefined ? 0 : this.#outgoing.waiting;
   }
 
   /** Smoothed round trip of PING, in ms; `undefined` before the first. */
@@ -154,12 +155,12 @@ export class Session implements InboxContext, KeepaliveContext, Traffic {
 
   /** Whether a large frame is in nobody's way: at most one call is under way, of either end, and the other is near. */
   get free(): boolean {
-    return this.#calls.size + this.#served.size <= 1 && this.#keepalive.near;
+    return this.inflight + this.#served.size <= 1 && this.#keepalive.near;
   }
 
   /** Whether a call may be made. */
   get accepting(): boolean {
-    return !this.#refused && !this.#leaving && this.#over === undefined;
+    return this.#farewell === undefined && !this.#leaving && this.#over === undefined;
   }
 
   /** Whether the connection is over. */
@@ -267,9 +268,14 @@ export class Session implements InboxContext, KeepaliveContext, Traffic {
     else if (!this.#leaving) {
       this.sender.goaway(this.#lastIn, why.status, why.text);
       this.#leaving = true;
-      this.#calls.refuse(this.refusing!, Infinity);
+      this.#outgoing?.refuse(this.refusing!, Infinity);
     }
     return drained.promise;
+  }
+
+  /** Whether an id is of this end's calls. */
+  owns(id: number): boolean {
+    return (id & 1) === (this.first & 1);
   }
 
   /** Hands over a call whose input is whole, or a stream. */
@@ -316,14 +322,18 @@ export class Session implements InboxContext, KeepaliveContext, Traffic {
     };
   }
 
+  get #calls(): Outgoing {
+    return this.#outgoing ??= new Outgoing(this);
+  }
+
   #frame(reader: Reader, size: number): void {
     const { bytes, at } = reader;
     if (at + 5 > size) throw new ProtocolError("a frame's head is cut short");
     const kind = bytes[at]!;
     const length = (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!;
-    if (length > this.#maxFrame) {
-      throw new ProtocolError(`a frame has ${length} bytes, more than ${this.#maxFrame}`);
-    }
+    const { fragment, maxMetadata } = this.options;
+    const most = fragment + maxMetadata + SLACK;
+    if (length > most) throw new ProtocolError(`a frame has ${length} bytes, more than ${most}`);
     if (at + 4 + length > size) throw new ProtocolError("a frame is cut short");
     reader.at = at + 4;
     reader.end = at + 4 + length;
@@ -372,12 +382,12 @@ export class Session implements InboxContext, KeepaliveContext, Traffic {
     const before = this.sender.peer.window;
     this.sender.greet(frames.readHello(reader));
     this.greeted = true;
-    this.#calls.greet(this.sender.peer.window - before);
+    this.#outgoing?.greet(this.sender.peer.window - before);
     this.#keepalive.greet();
   }
 
   #onCall(id: number, kind: number, reader: Reader): void {
-    if (id === 0 || this.#calls.owns(id) || id <= this.#lastIn) {
+    if (id === 0 || this.owns(id) || id <= this.#lastIn) {
       throw new ProtocolError(`call ${id} came behind call ${this.#lastIn}, or has this end's parity`);
     }
     this.#lastIn = id;
@@ -426,7 +436,7 @@ export class Session implements InboxContext, KeepaliveContext, Traffic {
   }
 
   #onCancel(id: number, reader: Reader): void {
-    if (this.#calls.owns(id)) throw new ProtocolError(`CANCEL came on call ${id}, which this end made`);
+    if (this.owns(id)) throw new ProtocolError(`CANCEL came on call ${id}, which this end made`);
     const call = this.#stream(id) as InboundCall | undefined;
     const status = frames.statusAt(reader.byte());
     const reason = reader.text(Infinity, "a reason");
@@ -437,10 +447,9 @@ export class Session implements InboxContext, KeepaliveContext, Traffic {
     const last = reader.varint();
     const status = reader.byte();
     const text = reader.text(Infinity, "a reason");
-    this.#refused = true;
     this.#farewell = { text, orderly: status === 0 };
     const error = unavailable(`the other end, ${this.peer.address}, takes no more calls: ${text}`);
-    this.#calls.refuse(error, last);
+    this.#outgoing?.refuse(error, last);
   }
 
   /** Metadata, or why it is not taken. */
@@ -458,7 +467,7 @@ export class Session implements InboxContext, KeepaliveContext, Traffic {
 
   /** The stream of an id; `undefined` if it is over. */
   #stream(id: number): Outbound | InboundCall | undefined {
-    if (this.#calls.owns(id) && id !== 0) return this.#calls.get(id);
+    if (this.owns(id) && id !== 0) return this.#calls.get(id);
     if (id === 0 || id > this.#lastIn) throw new ProtocolError(`a frame came on stream ${id}, never opened`);
     return this.#served.get(id);
   }
@@ -477,14 +486,14 @@ export class Session implements InboxContext, KeepaliveContext, Traffic {
     this.#over = error;
     this.#asked = asked;
     this.#keepalive.stop();
-    this.#calls.end(error);
+    this.#outgoing?.end(error);
     this.#served.end(error);
     this.#drained?.resolve();
     this.#closed?.resolve(asked ? undefined : error);
   }
 
   #settle(): void {
-    if (!this.#leaving || this.#calls.size > 0 || this.#served.size > 0 || !this.sender.idle) return;
+    if (!this.#leaving || this.inflight > 0 || this.#served.size > 0 || !this.sender.idle) return;
     this.#drained?.resolve();
   }
 }

@@ -6,6 +6,8 @@
 
 import { WheelTimer } from "../../timer_wheel.ts";
 
+type Places = (Entry | undefined)[];
+
 /** What a {@link StreamTable} holds: something with an id that may have a deadline. */
 export abstract class Entry extends WheelTimer {
   /** Stream id. */
@@ -19,8 +21,14 @@ export abstract class Entry extends WheelTimer {
   }
 }
 
-/** The place of a table that never held anything: no table writes to it. */
-const NONE: (Entry | undefined)[] = new Array(1).fill(undefined);
+/** The place of a table that holds nothing: no table writes to it. */
+const NONE: Places = new Array(1).fill(undefined);
+/** How many places the first entries of a table take. */
+const LEAST = 2;
+/** So many, of tables that hold nothing any more: of thousands of connections few have a call open. */
+const spare: Places[] = [];
+/** How many of them are kept. */
+const SPARES = 1_024;
 
 /**
  * A hash table chained through its entries: ids only grow, so that neighbours never meet, and to add and to remove
@@ -61,7 +69,7 @@ export class StreamTable<E extends Entry> {
         if (before === undefined) this.#places[place] = at.next;
         else before.next = at.next;
         at.next = undefined;
-        this.#size--;
+        if (--this.#size === 0) this.#empty();
         return true;
       }
       before = at;
@@ -84,9 +92,20 @@ export class StreamTable<E extends Entry> {
   }
 
   #grow(): void {
+    if (this.#places === NONE) {
+      this.#places = spare.pop() ?? new Array(LEAST).fill(undefined);
+      return;
+    }
     const entries = this.values();
     this.#places = new Array(this.#places.length * 2).fill(undefined);
     this.#size = 0;
     for (const entry of entries) this.add(entry);
+  }
+
+  /** Gives up the places of one that never held much. */
+  #empty(): void {
+    if (this.#places.length !== LEAST || spare.length >= SPARES) return;
+    spare.push(this.#places);
+    this.#places = NONE;
   }
 }

@@ -7,6 +7,7 @@ import { errorTexts, readError, readHello, writeError, writeHello } from "./fram
 import { KeysIn, KeysOut, metadataRoom, RoutesIn, RoutesOut } from "./intern.ts";
 import { wireOptions } from "./limits.ts";
 import { ProtocolError, Reader } from "./reader.ts";
+import { Sender, type Wire } from "./sender.ts";
 import { Entry, StreamTable } from "./stream_table.ts";
 import { hex, testHead, toHex } from "./testing.ts";
 import { Writer } from "./writer.ts";
@@ -115,28 +116,56 @@ describe("Writer", () => {
     const first = write(1, 10);
     const second = write(2, 10);
     assert.deepEqual([first[5], second[5]], [1, 2]);
-    writer.reuse();
+    assert.equal(writer.reuse(), true);
+    assert.equal(Writer.lent(), writer);
     const third = write(3, 10);
     assert.equal(third.byteOffset, first.byteOffset);
     assert.deepEqual([first[5], second[5]], [3, 2]);
   });
 
-  test("of many writers share the buffers of those that have nothing to say", () => {
-    const write = (writer: Writer, byte: number) => {
-      const frame = writer.begin(3, 1, 10);
-      writer.raw(new Uint8Array(10).fill(byte));
+  test("of connections that have nothing to say serve those that have", () => {
+    const write = (writer: Writer, byte: number, length = 10) => {
+      const frame = writer.begin(3, 1, length);
+      writer.raw(new Uint8Array(length).fill(byte));
       writer.finish(frame);
     };
-    const [one, other, third] = [new Writer(), new Writer(), new Writer()];
+    const one = Writer.lent();
     write(one, 1);
-    const given = one.take();
-    one.reuse();
+    assert.equal(one.reuse(), false, "not while something is to be sent");
+    one.take();
+    assert.equal(one.reuse(), true);
+    const [other, third] = [Writer.lent(), Writer.lent()];
+    assert.equal(other, one, "the first that writes has it");
+    assert.notEqual(third, one, "and the next another");
     write(other, 2);
     write(third, 3);
-    write(one, 4);
-    const batches = [other, third, one].map((writer) => writer.take());
-    assert.equal(batches[0]!.buffer, given.buffer, "the first that writes has it");
-    assert.deepEqual(batches.map((batch) => batch[5]), [2, 3, 4], "and the others have others");
+    assert.deepEqual([other, third].map((writer) => writer.take()[5]), [2, 3]);
+    write(other, 4, 60_000);
+    other.take();
+    assert.equal(other.reuse(), false, "one that has grown is kept by whom it grew for");
+  });
+
+  test("are given back once, though what is told of the sending writes, too", () => {
+    const sent: number[] = [];
+    let more = 1;
+    const wire: Wire = {
+      buffered: 0,
+      copies: true,
+      send(batch) {
+        sent.push(batch.length);
+        if (more-- > 0) {
+          sender.ping(new Uint8Array(8), false);
+          sender.flush();
+        }
+      },
+      wake() {},
+      end() {},
+    };
+    const sender: Sender = new Sender(wire, wireOptions({}), { free: true });
+    sender.ping(new Uint8Array(8), false);
+    sender.flush();
+    assert.deepEqual(sent, [13, 13]);
+    assert.notEqual(Writer.lent(), Writer.lent());
   });
 
   test("give a buffer back that is hardly used any more, and nothing that was written", () => {
@@ -334,6 +363,26 @@ describe("StreamTable", () => {
       assert.equal(table.get(some), map.get(some));
     }
     assert.deepEqual(table.values().map((item) => item.id).sort(), [...map.keys()].sort());
+  });
+
+  test("many that are empty now and then have nothing of one another", () => {
+    const random = seeded(13);
+    const tables = Array.from({ length: 4 }, () => ({ table: new StreamTable<Item>(), items: [] as Item[] }));
+    for (let id = 1; id < 4_000; id += 2) {
+      const { table, items } = tables[below(random, tables.length)]!;
+      if (items.length < 3 && random.next() < 0.5) {
+        items.push(new Item(id));
+        table.add(items.at(-1)!);
+      } else if (items.length > 0) {
+        assert.equal(table.remove(items.shift()!), true);
+      }
+      for (const one of tables) {
+        assert.deepEqual(
+          one.table.values().map((item) => item.id).sort(),
+          one.items.map(({ id }) => id).sort(),
+        );
+      }
+    }
   });
 
   test("ids beyond 32 bits keep apart", () => {

@@ -10,8 +10,8 @@ import { EMPTY, utf8 } from "../../bytes.ts";
 const SLAB = 65_536;
 /** What it has at first, and all that a connection needs that says little. */
 const LEAST = 256;
-/** Buffers of so many bytes that nobody has: of thousands of connections few write in one turn. */
-const spare: Uint8Array[] = [];
+/** Writers with so many bytes that nobody has: of thousands of connections few write in one turn. */
+const spare: Writer[] = [];
 /** How many of them are kept. */
 const SPARES = 1_024;
 const HEADER = 4;
@@ -37,6 +37,11 @@ export class Writer {
   #at = 0;
   /** Bytes that were taken since the buffer was last trimmed. */
   #taken = 0;
+
+  /** A writer, for as long as there is something to write: see {@link Writer.reuse}. */
+  static lent(): Writer {
+    return spare.pop() ?? new Writer();
+  }
 
   /** Bytes that were written and not taken. */
   get size(): number {
@@ -152,14 +157,16 @@ export class Writer {
   /**
    * Says that nobody needs what was taken any more, of which there was nothing left to be sent before: the bytes are
    * written over. New buffers for each batch took half of a Node server's CPU in a stream of 64 kB items, to be zeroed
-   * and collected. A buffer that has not grown is given back, for whoever writes next.
+   * and collected.
+   *
+   * @returns Whether the writer is given back with them, for whoever writes next: one whose buffer has not grown.
    */
-  reuse(): void {
-    if (this.size > 0) return;
+  reuse(): boolean {
+    if (this.size > 0) return false;
     this.#start = this.#at = 0;
-    if (this.#bytes.length !== LEAST || spare.length >= SPARES) return;
-    spare.push(this.#bytes);
-    this.#bytes = EMPTY;
+    if (this.#bytes.length !== LEAST || spare.length >= SPARES) return false;
+    spare.push(this);
+    return true;
   }
 
   /** Lets the buffer go if less than a quarter of it was used since the last time. To be called now and then. */
@@ -181,7 +188,7 @@ export class Writer {
   /** The bytes written so far stay together: a batch leaves as one. */
   #grow(room: number): void {
     if (this.#bytes.length === 0 && room <= LEAST) {
-      this.#bytes = spare.pop() ?? new Uint8Array(LEAST);
+      this.#bytes = new Uint8Array(LEAST);
       return;
     }
     const size = this.size;
