@@ -27,8 +27,15 @@ export interface Variant {
   readonly server?: Program;
   /** What measures, on core 1. */
   readonly load: Program;
+  /** Where there is such a thing. @default Everywhere. */
+  readonly runtimes?: readonly Runtime[];
   /** Its share of the question's calls, for what is so slow that the whole would take minutes. @default {1} */
   readonly share?: number;
+}
+
+/** Whether a runtime has a variant. */
+export function isOn({ runtimes }: Variant, runtime: Runtime): boolean {
+  return runtimes?.includes(runtime) ?? true;
 }
 
 /** What was measured in one run: what `load` printed, and of the server's process what it used meanwhile. */

@@ -10,7 +10,7 @@ import type { Runtime } from "../tools/runtimes.ts";
 import { Child } from "./child.ts";
 import type { Usage } from "./load.ts";
 import { setUpPeers } from "./peers/setup.ts";
-import type { Figures, Question, Variant } from "./question.ts";
+import { type Figures, isOn, type Question, type Variant } from "./question.ts";
 
 /** How a question is run. */
 export interface RunOptions {
@@ -48,7 +48,8 @@ const PATIENCE = { ready: 120_000, measured: 1_800_000 } as const;
  * @throws {Error} When a variant other than a peer fails.
  */
 export async function run(question: Question, options: RunOptions): Promise<Record<string, Outcome>> {
-  const variants = question.variants.filter(options.only ?? (() => true));
+  const { only = () => true } = options;
+  const variants = question.variants.filter((variant) => isOn(variant, options.runtime) && only(variant));
   const peers = variants.some(({ server, load }) =>
     [server, load].some((program) => program?.script?.startsWith("peers/"))
   );

@@ -7,7 +7,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { currentRuntime, RUNTIMES } from "../tools/runtimes.ts";
-import type { Question } from "./question.ts";
+import { isOn, type Question } from "./question.ts";
 import { judge, plain, table } from "./report.ts";
 import { run } from "./run.ts";
 
@@ -17,7 +17,9 @@ import { run } from "./run.ts";
  * @param question The question.
  */
 export function smoke(question: Question): void {
-  const ours = question.variants.filter(({ kind }) => kind === "limit" || kind === "muon");
+  const ours = question.variants.filter((variant) =>
+    (variant.kind === "limit" || variant.kind === "muon") && isOn(variant, currentRuntime())
+  );
   test(`bench ${question.name}: every variant runs, and every answer is right`, async () => {
     const runtime = currentRuntime();
     const variants = await run(question, {

@@ -13,8 +13,11 @@ import { setUpPeers } from "../peers/setup.ts";
 
 const exec = promisify(execFile);
 
-/** How an app is there: `package`: a file beside its `node_modules`; `bundle`: all in one file, minified. */
-export type Form = "package" | "bundle";
+/**
+ * How an app is there: `package`: a file beside its `node_modules`; `bundle`: all in one file, minified; `binary`: that
+ * and Bun in one, with bytecode.
+ */
+export type Form = "package" | "bundle" | "binary";
 
 /** What each app takes from where. */
 const PACKAGES: Readonly<Record<string, readonly string[]>> = {
@@ -31,7 +34,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
  *
  * @param name A file of `apps/`, without its ending.
  * @param options `form`; `directory`: where, an empty folder; `runtime`: what it is for.
- * @returns The file to start. It is JavaScript, so that no runtime compiles it.
+ * @returns The file to start. It is JavaScript, or compiled already, so that no runtime compiles TypeScript.
  */
 export async function makeApp(
   name: string,
@@ -74,7 +77,7 @@ export async function makeApp(
     } else {
       const entry = join(directory, `${name}.ts`);
       await writeFile(entry, text);
-      await bundle(entry, { file, runtime, whole: kind === "muon" });
+      await bundle(entry, { file, form, runtime, whole: kind === "muon" });
     }
   } finally {
     await stop();
@@ -82,16 +85,23 @@ export async function makeApp(
   return file;
 }
 
-/** Puts an app into one file, for Node and Deno as docs/single_file.md says for Node, for Bun by Bun itself. */
+/** Puts an app into one file as docs/single_file.md says: Deno's as Node's, Bun's by Bun itself. */
 async function bundle(
   entry: string,
-  { file, runtime, whole }: { readonly file: string; readonly runtime: Runtime; readonly whole: boolean },
+  { file, form, runtime, whole }: {
+    readonly file: string;
+    readonly form: Form;
+    readonly runtime: Runtime;
+    readonly whole: boolean;
+  },
 ): Promise<void> {
   // Elsewhere Hono serves by itself: its adapter for Node would only make the start slower.
   const external = whole || runtime === "node" ? [] : ["@hono/node-server"];
   if (runtime === "bun") {
     const outside = external.map((one) => `--external=${one}`);
-    await exec(binaryOf("bun"), ["build", "--target=bun", "--minify", ...outside, entry, "--outfile", file]);
+    const compiled = form === "binary" ? ["--compile", "--bytecode", "--format=esm"] : [];
+    const script = ["build", "--target=bun", "--minify", ...compiled, ...outside, entry, "--outfile", file];
+    await exec(binaryOf("bun"), script);
     return;
   }
   const require =

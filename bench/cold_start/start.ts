@@ -1,7 +1,7 @@
 /**
  * Starts an app, asks it as soon as its port accepts connections, ends it: so often as the settings say.
  *
- *   start.ts <app> package|bundle
+ *   start.ts <app> package|bundle|binary
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -41,10 +41,14 @@ await measure(async () => {
 async function start(n: number): Promise<number> {
   const port = await freePort();
   const options = app.startsWith("muon") ? ["--server_address", `127.0.0.1:${port}`] : [String(port)];
-  const run = runtime === "deno" ? ["run", "-A", "--quiet"] : [];
+  const run = form === "binary"
+    ? []
+    : runtime === "deno"
+    ? [binaryOf(runtime), "run", "-A", "--quiet"]
+    : [binaryOf(runtime)];
   // The load's core would be the child's, too.
   const pinned = isPinned() ? ["taskset", "-c", "0"] : [];
-  const [command, ...args] = [...pinned, binaryOf(runtime), ...run, file, ...options];
+  const [command, ...args] = [...pinned, ...run, file, ...options];
   const { BENCH_DIRECTORY: _, ...env } = process.env;
   const started = performance.now();
   const child = spawn(command!, args, {
