@@ -587,7 +587,7 @@ describe("http broker that hands over", () => {
       });
     }
     for (const id of ["1", "2", "3", "4"]) assert.equal((await here.publish("t", messageOf(id))).accepted, 1);
-    assert.equal(statuses.filter((status) => status === 200).length, 4);
+    assert.equal(statuses.filter((status) => status === 204).length, 4);
     statuses.length = 0;
     await assert.rejects(here.publish("t", messageOf("5")), (error) => {
       assert.ok(error instanceof MuonError);
@@ -668,6 +668,6 @@ describe("http broker that hands over", () => {
   async function post(broker: HttpBroker, id: string, header: Record<string, string>): Promise<void> {
     const body = JSON.stringify({ Header: { "Micro-Id": "1", ...header }, Body: "e30=" });
     const request = new Request(`http://10.0.0.2:1/?id=${encodeURIComponent(id)}`, { method: "POST", body });
-    assert.equal((await broker.protocol.fetch!(request, { address: "127.0.0.1:1" })).status, 200);
+    assert.equal((await broker.protocol.fetch!(request, { address: "127.0.0.1:1" })).status, 204);
   }
 });

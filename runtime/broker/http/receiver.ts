@@ -13,7 +13,8 @@ import type { System } from "../../platform.ts";
 import type { Inbox } from "../inbox.ts";
 import { decodeMessage, deliveryLimit, idOf } from "./wire.ts";
 
-const TAKEN: BareAnswer = { status: 200, headers: {}, body: null };
+/** 204, which has no body: to read that of a 200, if only to find it empty, costs a publisher on Deno 6 µs. */
+const TAKEN: BareAnswer = { status: 204, headers: {}, body: null };
 
 /** What the protocol is made of. */
 export interface ReceiverOptions {
@@ -26,7 +27,7 @@ export interface ReceiverOptions {
 }
 
 /**
- * The protocol `POST /?id=<id of a subscription>`. It answers 200 once the inbox has the message, before the handler
+ * The protocol `POST /?id=<id of a subscription>`. It answers 204 once the inbox has the message, before the handler
  * runs: a publisher learns that somebody took responsibility, not how long handling takes. 404: there is no such
  * subscription (any more); 429: it has no room; 413: the message is too large; 400: it is none; 403: a browser's page
  * sends it. The body of an error is Go Micro's JSON. Go Micro's publishers look at none of this, as their receivers
@@ -74,9 +75,7 @@ export function receiver(options: ReceiverOptions): Protocol {
     matches: ({ method, path }) => method === "POST" && idOf(path) !== undefined,
     answer,
     async fetch(request) {
-      const answered = await answer(request);
-      if (answered === TAKEN) return new Response();
-      const { status, headers, body } = answered;
+      const { status, headers, body } = await answer(request);
       return new Response(body as BodyInit | null, { status, headers });
     },
   };

@@ -45,7 +45,7 @@ describe("http broker that receives", () => {
     const id = (await recordsOf({ registry }))[0]!.nodes[0]!.id;
     for (const query of [`id=${id}`, `id=${id.replaceAll("-", "%2D")}`, `a=b&id=${id}`, `id=${id}&a=b`]) {
       const request = new Request(`http://10.0.0.1:1/?${query}`, { method: "POST", body: "{}" });
-      assert.equal((await protocol.fetch!(request, { address: "127.0.0.1:1" })).status, 200, query);
+      assert.equal((await protocol.fetch!(request, { address: "127.0.0.1:1" })).status, 204, query);
     }
   });
 
@@ -55,7 +55,7 @@ describe("http broker that receives", () => {
       '{"Header":{"Content-Type":"application/json","Micro-ID":"688241cb","Micro-Topic":"t.x","foo":"bar"},' +
         '"Body":"eyJuYW1lIjoiaGV5IFx1MDAzY8OpXHUwMDNlIn0K"}',
     );
-    assert.deepEqual({ status, answer }, { status: 200, answer: "" });
+    assert.deepEqual({ status, answer }, { status: 204, answer: "" });
     const { message, topic } = receiving.got[0]!;
     assert.equal(topic, "t.x");
     assert.equal(message.id, "688241cb");
@@ -65,7 +65,7 @@ describe("http broker that receives", () => {
 
   test("takes an empty message, which Go writes as null, and gives an id to what has none", async () => {
     await using receiving = await subscribed();
-    assert.equal((await receiving.post('{"Header":null,"Body":null}')).status, 200);
+    assert.equal((await receiving.post('{"Header":null,"Body":null}')).status, 204);
     assert.equal(receiving.got[0]!.message.body.length, 0);
     assert.match(receiving.got[0]!.message.id, /^[0-9a-f-]{36}$/);
   });
@@ -84,7 +84,7 @@ describe("http broker that receives", () => {
       const request = new Request(`http://10.0.0.1:1/?id=${id}`, { method: "POST", body: "{}" });
       statuses.push((await broker.protocol.fetch!(request, { address: "127.0.0.1:1" })).status);
     }
-    assert.deepEqual(statuses, [200, 200, 429]);
+    assert.deepEqual(statuses, [204, 204, 429]);
   });
 
   test("takes nothing under an id it did not give out", async () => {
