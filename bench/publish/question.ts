@@ -66,6 +66,7 @@ const question: Question = {
     `The ${SUBSCRIBERS} subscribers are services (servers) on ports of their own in one process. Every event is
 checked where it arrives, and counted: each subscriber has to get each event once. muon's event travels as Go Micro's
 do, in base64 inside JSON, with an id and its topic; it is queued at the subscriber, and would be tried again there.
+That it was taken is said by a 204, which has no body to read; Hono's route answers \`{}\`.
 Connections are those that Linux has open, or has seen closed within the last minute, between the two processes.
 
 Most of a delivery is the runtime's fetch and its server, which muon has as Hono does. What it adds is what makes an event of

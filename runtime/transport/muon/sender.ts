@@ -201,10 +201,11 @@ export class Sender {
 
   /** Writes DATA. Nobody waits for one item, as for an answer: a batch leaves for its bytes, not for its frames. */
   data(id: number, body: Uint8Array, more: boolean): void {
-    const frame = this.#writer.begin(more ? DATA | MORE : DATA, id, body.length);
-    this.#writer.raw(body);
-    this.#writer.finish(frame);
-    if (this.#writer.size >= this.#options.batchBytes) this.#cut();
+    const writer = this.#writer;
+    const frame = writer.begin(more ? DATA | MORE : DATA, id, body.length);
+    writer.raw(body);
+    writer.finish(frame);
+    if (writer.size >= this.#options.batchBytes) this.#cut();
     else this.#wake();
   }
 
@@ -365,7 +366,7 @@ export class Sender {
 
   #sent(): void {
     const { batchFrames, batchBytes } = this.#options;
-    if (++this.#frames >= batchFrames || this.#writer.size >= batchBytes) this.#cut();
+    if (++this.#frames >= batchFrames || this.#written >= batchBytes) this.#cut();
     else this.#wake();
   }
 
