@@ -5,6 +5,7 @@
  */
 
 import { WheelTimer } from "../../timer_wheel.ts";
+import { Spares } from "./spares.ts";
 
 type Places = (Entry | undefined)[];
 
@@ -25,10 +26,8 @@ export abstract class Entry extends WheelTimer {
 const NONE: Places = new Array(1).fill(undefined);
 /** How many places the first entries of a table take. */
 const LEAST = 2;
-/** So many, of tables that hold nothing any more: of thousands of connections few have a call open. */
-const spare: Places[] = [];
-/** How many of them are kept. */
-const SPARES = 1_024;
+/** So many, of tables that hold nothing any more. */
+const spares = new Spares<Places>();
 
 /**
  * A hash table chained through its entries: ids only grow, so that neighbours never meet, and to add and to remove
@@ -93,7 +92,7 @@ export class StreamTable<E extends Entry> {
 
   #grow(): void {
     if (this.#places === NONE) {
-      this.#places = spare.pop() ?? new Array(LEAST).fill(undefined);
+      this.#places = spares.take() ?? new Array(LEAST).fill(undefined);
       return;
     }
     const entries = this.values();
@@ -104,8 +103,6 @@ export class StreamTable<E extends Entry> {
 
   /** Gives up the places of one that never held much. */
   #empty(): void {
-    if (this.#places.length !== LEAST || spare.length >= SPARES) return;
-    spare.push(this.#places);
-    this.#places = NONE;
+    if (this.#places.length === LEAST && spares.give(this.#places)) this.#places = NONE;
   }
 }

@@ -5,15 +5,14 @@
  */
 
 import { EMPTY, utf8 } from "../../bytes.ts";
+import { Spares } from "./spares.ts";
 
 /** What a buffer grows to, in bytes, and beyond only for a frame that needs more. */
 const SLAB = 65_536;
 /** What it has at first, and all that a connection needs that says little. */
 const LEAST = 256;
-/** Writers with so many bytes that nobody has: of thousands of connections few write in one turn. */
-const spare: Writer[] = [];
-/** How many of them are kept. */
-const SPARES = 1_024;
+/** Writers with so many bytes. */
+const spares = new Spares<Writer>();
 const HEADER = 4;
 /** Most bytes of a frame's kind, length and stream id. */
 export const FRAME_HEAD = HEADER + 8;
@@ -40,7 +39,7 @@ export class Writer {
 
   /** A writer, for as long as there is something to write: see {@link Writer.reuse}. */
   static lent(): Writer {
-    return spare.pop() ?? new Writer();
+    return spares.take() ?? new Writer();
   }
 
   /** Bytes that were written and not taken. */
@@ -164,9 +163,7 @@ export class Writer {
   reuse(): boolean {
     if (this.size > 0) return false;
     this.#start = this.#at = 0;
-    if (this.#bytes.length !== LEAST || spare.length >= SPARES) return false;
-    spare.push(this);
-    return true;
+    return this.#bytes.length === LEAST && spares.give(this);
   }
 
   /** Lets the buffer go if less than a quarter of it was used since the last time. To be called now and then. */
