@@ -249,6 +249,24 @@ export function readError(reader: Reader, notRun: boolean, where: Where): MuonEr
   });
 }
 
+/**
+ * Whether a message is a CALL and nothing else. Its answer, if it is there at once, does not wait for the turn's end to
+ * be joined by others: among 1,000 clients with a call each, to come back to a connection when the other 999 have passed
+ * through the caches took a tenth of the server's CPU (10.8 → 9.9 µs a call on Bun, 17.4 → 15.9 on Deno, 17.1 → 16.1 on
+ * Node, interleaved). With 1 to 64 calls in flight on one connection it made no difference.
+ */
+export function isLoneCall(message: Uint8Array): boolean {
+  return (message[0]! & 15) === CALL &&
+    message.length === 4 + ((message[1]! << 16) | (message[2]! << 8) | message[3]!);
+}
+
+/** Reads the payload of PING or PONG. */
+export function readPing(reader: Reader): Uint8Array {
+  const bytes = reader.rest();
+  if (bytes.length !== 8) throw new ProtocolError(`PING or PONG has ${bytes.length} bytes instead of 8`);
+  return bytes;
+}
+
 function parseDetails(json: string): readonly ErrorDetail[] | undefined {
   try {
     const value: unknown = JSON.parse(json);
